@@ -1,0 +1,128 @@
+// Package health says how a server is doing: named checks behind HTTP
+// endpoints, a TLS request to the server itself, and the file by which exec
+// probes tell.
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Check is one thing that must be right.
+type Check struct {
+	// Name is short and stable: "configuration".
+	Name string
+	// Run says what it found, for people, and an error when that is not right. A
+	// detail may also come with a nil error.
+	Run func(ctx context.Context) (detail string, err error)
+}
+
+// Error makes a Check of a function that has no detail to tell.
+func Error(name string, run func(ctx context.Context) error) Check {
+	return Check{Name: name, Run: func(ctx context.Context) (string, error) { return "", run(ctx) }}
+}
+
+// Set runs checks together.
+type Set struct {
+	name    string
+	timeout time.Duration
+	log     *slog.Logger
+	checks  []Check
+
+	mu   sync.Mutex
+	last string // what was logged last
+}
+
+// NewSet returns a set named for what all of its checks together mean:
+// "ready". Each check may take as long as timeout; one that takes longer has
+// failed. A change of the outcome is logged.
+func NewSet(name string, timeout time.Duration, log *slog.Logger, checks ...Check) *Set {
+	return &Set{name: name, timeout: timeout, log: log, checks: checks}
+}
+
+// Run runs all checks at the same time. The report has a line for each, in
+// their order; err joins what is wrong.
+func (s *Set) Run(ctx context.Context) (report string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	details := make([]string, len(s.checks))
+	errs := make([]error, len(s.checks))
+	var wg sync.WaitGroup
+	for i, c := range s.checks {
+		wg.Go(func() { details[i], errs[i] = runCheck(ctx, c) })
+	}
+	wg.Wait()
+
+	var b strings.Builder
+	var failed []error
+	for i, c := range s.checks {
+		mark, text := "[+]", details[i]
+		if errs[i] != nil {
+			mark, text = "[-]", errs[i].Error()
+			failed = append(failed, fmt.Errorf("%s: %w", c.Name, errs[i]))
+		}
+		if text == "" {
+			text = "ok"
+		}
+		fmt.Fprintf(&b, "%s %s: %s\n", mark, c.Name, strings.ReplaceAll(text, "\n", "; "))
+	}
+	err = errors.Join(failed...)
+	s.logChange(err)
+	return b.String(), err
+}
+
+// runCheck does not wait for a check that ignores its context.
+func runCheck(ctx context.Context, c Check) (string, error) {
+	type outcome struct {
+		detail string
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		detail, err := c.Run(ctx)
+		done <- outcome{detail, err}
+	}()
+	select {
+	case o := <-done:
+		return o.detail, o.err
+	case <-ctx.Done():
+		return "", fmt.Errorf("no answer in time: %w", ctx.Err())
+	}
+}
+
+func (s *Set) logChange(err error) {
+	now := s.name
+	if err != nil {
+		now = "not " + s.name
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now == s.last {
+		return
+	}
+	s.last = now
+	if err != nil {
+		s.log.Warn(now, "error", err)
+	} else {
+		s.log.Info(now)
+	}
+}
+
+// ServeHTTP answers 200 or 503 with the report.
+func (s *Set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	report, err := s.Run(r.Context())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	end := s.name
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		end = "not " + s.name
+	}
+	fmt.Fprintf(w, "%s%s\n", report, end)
+}

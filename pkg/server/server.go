@@ -1,0 +1,199 @@
+// Package server runs an HTTP or HTTPS server that cannot be held up: every
+// connection, header, body and answer has a limit and a time, and stopping it
+// lets what is open finish. It knows nothing about what it serves.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// An API server sends its header right after the connection is made. This
+	// time also bounds the TLS handshake.
+	readHeaderTimeout = 5 * time.Second
+	// The whole request. The largest review is some MiB from within the data
+	// center; a webhook call's own timeout is 10 s unless somebody changed it.
+	readTimeout = 15 * time.Second
+	// From the end of the header to the end of the answer. Kubernetes lets no
+	// webhook call last longer than 30 s: after that nobody waits for the answer.
+	writeTimeout = 30 * time.Second
+	// Longer than the 90 s after which Kubernetes' own HTTP client drops an idle
+	// connection, so that the client closes first: when the server does, a
+	// request may be under way on the very connection.
+	idleTimeout = 120 * time.Second
+	// An API server's header is a few hundred bytes.
+	maxHeaderBytes = 16 << 10
+	// Streams at one time on one HTTP/2 connection. API servers call webhook
+	// services with HTTP/1.1; this is for others.
+	maxStreams = 250
+	// DefaultMaxConnections: an API server opens a connection for each request
+	// that it has in flight, 200 mutating ones by default, and clusters have 3 or
+	// 5 API servers; twice that for connections that idle after a burst.
+	DefaultMaxConnections = 2048
+)
+
+// Options of a Server. Address and Handler are required.
+type Options struct {
+	// Name says which server it is, in messages: "webhook".
+	Name string
+	// Address to listen on, as net.Listen takes it. Port 0 picks a free one.
+	Address string
+	// Flag is what the user changes to choose another port: "--port".
+	Flag string
+	// Handler serves the requests.
+	Handler http.Handler
+	// TLS makes it an HTTPS server; see TLSConfig. Nil serves plain HTTP.
+	TLS *tls.Config
+	// MaxConnections at one time; more are closed at once, which a caller notices
+	// and tries elsewhere, while in a queue it would only wait. Zero means
+	// DefaultMaxConnections.
+	MaxConnections int
+	// Refused is called for each connection closed because of MaxConnections.
+	Refused func()
+	// Delay is how long to keep serving after Run's context is done, while
+	// Draining says true: load balancers need that long to look elsewhere.
+	Delay time.Duration
+	// Timeout is how long requests that are open after Delay may take.
+	Timeout time.Duration
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Server is one listening port.
+type Server struct {
+	opt      Options
+	listener *limitListener
+	http     *http.Server
+	draining atomic.Bool
+}
+
+// Listen takes the port. Requests wait until Run.
+func Listen(opt Options) (*Server, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.MaxConnections == 0 {
+		opt.MaxConnections = DefaultMaxConnections
+	}
+	l, err := net.Listen("tcp", opt.Address)
+	if err != nil {
+		return nil, listenError(opt, err)
+	}
+	s := &Server{opt: opt, listener: &limitListener{Listener: l, max: int64(opt.MaxConnections), refused: opt.Refused}}
+	s.http = &http.Server{
+		Handler:           s.drainer(opt.Handler),
+		TLSConfig:         opt.TLS,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          errorLog(opt.Log, opt.Name),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams,
+			// A peer that vanished without closing is found by a ping.
+			SendPingTimeout: 30 * time.Second,
+			PingTimeout:     10 * time.Second,
+		},
+	}
+	opt.Log.Info(opt.Name+" listens", "address", l.Addr().String())
+	return s, nil
+}
+
+func listenError(opt Options, err error) error {
+	_, port, splitErr := net.SplitHostPort(opt.Address)
+	if splitErr != nil {
+		port = opt.Address
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s port %s is in use by another process: free it or choose another with %s", opt.Name, port, opt.Flag)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s port %s may not be opened by this user: choose one above 1023 with %s", opt.Name, port, opt.Flag)
+	}
+	return fmt.Errorf("%s port %s (%s): %w", opt.Name, port, opt.Flag, err)
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Port is the port that the server listens on.
+func (s *Server) Port() int {
+	_, port, _ := net.SplitHostPort(s.Addr().String())
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// Connections is how many are open.
+func (s *Server) Connections() int { return int(s.listener.open.Load()) }
+
+// Draining says whether the server was told to stop.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// drainer asks callers to move on while the server drains: after their current
+// request HTTP/1.1 connections are closed, HTTP/2 connections get a GOAWAY. New
+// connections are served all the same. Otherwise an API server would go on
+// with its open connections to the very end, and then lose them all at once.
+func (s *Server) drainer(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Run serves until ctx is done, goes on for Options.Delay, then stops accepting
+// and lets open requests finish within Options.Timeout. It returns nil when
+// all of them could.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() {
+		if s.opt.TLS != nil {
+			served <- s.http.ServeTLS(s.listener, "", "")
+		} else {
+			served <- s.http.Serve(s.listener)
+		}
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("%s server stopped: %w", s.opt.Name, err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	s.opt.Log.Info(s.opt.Name+" drains", "delay", s.opt.Delay, "timeout", s.opt.Timeout)
+	delay := time.NewTimer(s.opt.Delay)
+	defer delay.Stop()
+	select {
+	case err := <-served:
+		return fmt.Errorf("%s server stopped while draining: %w", s.opt.Name, err)
+	case <-delay.C:
+	}
+	return s.shutdown()
+}
+
+func (s *Server) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		open := s.Connections()
+		_ = s.http.Close()
+		return fmt.Errorf("%s server: %d connections were still open after --shutdownTimeout %s and were cut", s.opt.Name, open, s.opt.Timeout)
+	}
+	s.opt.Log.Info(s.opt.Name + " stopped")
+	return nil
+}
+
+// Close frees the port of a server that never ran.
+func (s *Server) Close() error { return s.listener.Close() }
