@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -34,25 +35,31 @@ type SelfCheck struct {
 	// Now is the clock for MaxAge and for the certificate's validity.
 	Now func() time.Time
 
-	mu   sync.Mutex
+	flight sync.Mutex // one request at a time
+
+	mu   sync.Mutex // guards what follows, never held while waiting
 	at   time.Time
 	last error
 }
 
-// Check returns the outcome of a request made now or up to MaxAge ago.
+// Check returns the outcome of a request made now, or of a good one made up to
+// MaxAge ago.
 func (s *SelfCheck) Check(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.flight.Lock()
+	defer s.flight.Unlock()
 	now := s.Now()
-	if !s.at.IsZero() && now.Sub(s.at) < s.MaxAge && s.last == nil {
+	if at := s.LastAttempt(); !at.IsZero() && now.Sub(at) < s.MaxAge && s.last == nil {
 		return nil
 	}
-	s.last = s.request(ctx)
-	s.at = now
-	return s.last
+	err := s.request(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.last = now, err
+	return err
 }
 
-// LastAttempt is when the last request was made; zero before the first.
+// LastAttempt is when the last request was begun that has ended; zero before
+// the first.
 func (s *SelfCheck) LastAttempt() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +78,8 @@ func (s *SelfCheck) request(ctx context.Context) error {
 	transport := &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: s.Timeout}
-	url := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) + s.Path
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	target := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) + s.Path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return err
 	}
@@ -89,11 +96,9 @@ func (s *SelfCheck) request(ctx context.Context) error {
 
 // unwrapURL leaves out the method and URL, which say nothing to the reader.
 func unwrapURL(err error) error {
-	var u interface{ Unwrap() error }
+	var u *url.Error
 	if errors.As(err, &u) {
-		if inner := u.Unwrap(); inner != nil {
-			return inner
-		}
+		return u.Err
 	}
 	return err
 }
