@@ -1,0 +1,274 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// knownKeys are the top-level keys of the injection configuration, of both
+// dialects.
+func knownKeys() []string {
+	return []string{
+		"policy", "template", "templates", "defaultTemplates", "aliases",
+		"neverInjectSelector", "alwaysInjectSelector", "injectedAnnotations",
+	}
+}
+
+// parseInject reads the injection configuration. It always returns a Config;
+// whether it is usable, the report says.
+func parseInject(s Source, r *report) *Config {
+	c := &Config{
+		Source:        s.Name,
+		Templates:     map[string]string{},
+		TemplateLines: map[string]int{},
+		Aliases:       map[string][]string{},
+	}
+	top := document(s, r)
+	if top == nil {
+		if len(r.errs) == 0 {
+			r.errorf(0, "", "the injection configuration is empty")
+		}
+		return c
+	}
+	p := &injectParser{c: c, r: r}
+	pairs(top, "", r, p.field)
+	p.dialect(top)
+	p.finish()
+	return c
+}
+
+type injectParser struct {
+	c *Config
+	r *report
+
+	policyLine, defaultsLine int
+	template, templates      *yaml.Node
+}
+
+func (p *injectParser) field(key string, k, v *yaml.Node) {
+	switch key {
+	case "policy":
+		p.policyLine = k.Line
+		p.c.Policy = Policy(p.text(key, k, v))
+	case "template":
+		p.template = v
+	case "templates":
+		p.templates = v
+	case "defaultTemplates":
+		p.defaultsLine = k.Line
+		p.c.DefaultTemplates = p.list(key, k, v)
+	case "aliases":
+		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
+			p.c.Aliases[name] = p.list(key+"."+name, k, v)
+		})
+	case "neverInjectSelector":
+		p.c.NeverInject = p.selectors(key, k, v)
+	case "alwaysInjectSelector":
+		p.c.AlwaysInject = p.selectors(key, k, v)
+	case "injectedAnnotations":
+		p.c.InjectedAnnotations = map[string]string{}
+		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
+			p.c.InjectedAnnotations[name] = p.text(key+"."+name, k, v)
+		})
+	default:
+		p.unknown(key, k)
+	}
+}
+
+// unknown refuses what looks like a slip of the pen, because the setting that
+// was meant would silently not be in force, and merely tells of the rest,
+// because real installations carry keys of other readers.
+func (p *injectParser) unknown(key string, k *yaml.Node) {
+	for _, known := range knownKeys() {
+		if similar(key, known) {
+			p.r.errorf(k.Line, key, "unknown key, did you mean %q?", known)
+			return
+		}
+	}
+	p.r.notef(k.Line, key, "unknown key, ignored")
+}
+
+// dialect tells the dialect and takes over the templates.
+func (p *injectParser) dialect(top *yaml.Node) {
+	c := p.c
+	switch {
+	case p.templates != nil && p.templates.Kind == yaml.MappingNode:
+		pairs(p.templates, "templates.", p.r, func(name string, k, v *yaml.Node) {
+			c.Templates[name] = p.text("templates."+name, k, v)
+			c.TemplateLines[name] = textLine(v)
+		})
+	case p.templates != nil && !isNull(p.templates):
+		p.r.errorf(p.templates.Line, "templates", "found %s, but it must map template names to their text", kindOf(p.templates))
+	case p.template != nil && p.template.Kind == yaml.ScalarNode && !isNull(p.template) && p.template.Value != "" && p.templates == nil:
+		c.Dialect = Classic
+		c.Templates[ClassicTemplate] = p.template.Value
+		c.TemplateLines[ClassicTemplate] = textLine(p.template)
+		c.DefaultTemplates = []string{ClassicTemplate}
+	default:
+		p.r.errorf(top.Line, "templates", "no template is given: set templates to a map from template names to their text, or, in the classic dialect, template to a non-empty string")
+	}
+}
+
+func (p *injectParser) finish() {
+	c := p.c
+	switch c.Policy {
+	case PolicyEnabled, PolicyDisabled:
+	case "":
+		p.r.errorf(p.policyLine, "policy", `is not set, must be "enabled" or "disabled"`)
+	default:
+		p.r.errorf(p.policyLine, "policy", `invalid value %q, must be "enabled" or "disabled"`, c.Policy)
+	}
+	if c.Dialect == Classic || len(c.Templates) == 0 {
+		return
+	}
+	for _, name := range c.DefaultTemplates {
+		p.defined("defaultTemplates", name)
+	}
+	if len(c.DefaultTemplates) == 0 {
+		c.DefaultTemplates = []string{DefaultTemplate}
+		if _, ok := c.Templates[DefaultTemplate]; !ok && c.Aliases[DefaultTemplate] == nil {
+			p.r.notef(0, "defaultTemplates", "is not set and there is no template named %q: pods that name no template will be refused; templates are %s", DefaultTemplate, names(c.Templates))
+		}
+	}
+	for alias, list := range c.Aliases {
+		for _, name := range list {
+			if _, ok := c.Templates[name]; !ok {
+				p.r.notef(0, "aliases."+alias, "there is no template named %q: pods that use this alias will be refused; templates are %s", name, names(c.Templates))
+			}
+		}
+	}
+	sort.Slice(p.r.notes, func(i, j int) bool { return p.r.notes[i].Field < p.r.notes[j].Field })
+}
+
+// defined checks a name in defaultTemplates, because every pod depends on it.
+func (p *injectParser) defined(field, name string) {
+	if _, ok := p.c.Aliases[name]; ok {
+		return
+	}
+	if _, ok := p.c.Templates[name]; !ok {
+		p.r.errorf(p.defaultsLine, field, "there is no template named %q; templates are %s", name, names(p.c.Templates))
+	}
+}
+
+func (p *injectParser) text(field string, k, v *yaml.Node) string {
+	if isNull(v) {
+		return ""
+	}
+	if v.Kind != yaml.ScalarNode {
+		p.r.errorf(k.Line, field, "found %s, but it must be a string", kindOf(v))
+		return ""
+	}
+	return v.Value
+}
+
+func (p *injectParser) list(field string, k, v *yaml.Node) []string {
+	if isNull(v) {
+		return nil
+	}
+	if v.Kind != yaml.SequenceNode {
+		p.r.errorf(k.Line, field, "found %s, but it must be a list of names", kindOf(v))
+		return nil
+	}
+	var out []string
+	for i, item := range v.Content {
+		item = resolve(item)
+		out = append(out, p.text(fmt.Sprintf("%s[%d]", field, i), item, item))
+	}
+	return out
+}
+
+func (p *injectParser) mapping(field string, k, v *yaml.Node, f func(name string, k, v *yaml.Node)) {
+	if isNull(v) {
+		return
+	}
+	if v.Kind != yaml.MappingNode {
+		p.r.errorf(k.Line, field, "found %s, but it must be a mapping", kindOf(v))
+		return
+	}
+	pairs(v, field+".", p.r, f)
+}
+
+func (p *injectParser) selectors(field string, k, v *yaml.Node) []metav1.LabelSelector {
+	if isNull(v) {
+		return nil
+	}
+	if v.Kind != yaml.SequenceNode {
+		p.r.errorf(k.Line, field, "found %s, but it must be a list of label selectors", kindOf(v))
+		return nil
+	}
+	out := make([]metav1.LabelSelector, len(v.Content))
+	for i, item := range v.Content {
+		if err := decodeSelector(resolve(item), &out[i]); err != nil {
+			p.r.errorf(item.Line, fmt.Sprintf("%s[%d]", field, i), "not a label selector: %v", err)
+		}
+	}
+	return out
+}
+
+func decodeSelector(n *yaml.Node, into *metav1.LabelSelector) error {
+	if isNull(n) {
+		return nil
+	}
+	text, err := toJSON(n)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	_, err = metav1.LabelSelectorAsSelector(into)
+	return err
+}
+
+// textLine is the line on which a scalar's text begins: a block scalar begins
+// on the line after its key.
+func textLine(n *yaml.Node) int {
+	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		return n.Line + 1
+	}
+	return n.Line
+}
+
+func names[V any](m map[string]V) string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// similar reports whether two names differ by case, or by at most two letters
+// added, dropped or changed.
+func similar(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	if len(a) > 64 || len(a)-len(b) > 2 || len(b)-len(a) > 2 {
+		return false
+	}
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := range len(a) {
+		cur := make([]int, len(b)+1)
+		cur[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
+		}
+		prev = cur
+	}
+	return prev[len(b)] <= 2
+}

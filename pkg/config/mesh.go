@@ -1,0 +1,166 @@
+package config
+
+import (
+	"slices"
+	"time"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// DefaultProxyConfig returns what a proxy is configured with when the mesh
+// configuration says nothing, in the current dialect.
+func DefaultProxyConfig() *meshconfig.ProxyConfig {
+	return &meshconfig.ProxyConfig{
+		ConfigPath:               "./etc/istio/proxy",
+		BinaryPath:               "/usr/local/bin/envoy",
+		ClusterName:              &meshconfig.ProxyConfig_ServiceCluster{ServiceCluster: "istio-proxy"},
+		DrainDuration:            durationpb.New(45 * time.Second),
+		TerminationDrainDuration: durationpb.New(5 * time.Second),
+		DiscoveryAddress:         "istiod.istio-system.svc:15012",
+		ProxyAdminPort:           15000,
+		ControlPlaneAuthPolicy:   meshconfig.AuthenticationPolicy_MUTUAL_TLS,
+		StatNameLength:           189,
+		StatusPort:               15020,
+	}
+}
+
+// DefaultMesh returns the mesh configuration of the current dialect when the
+// file says nothing.
+func DefaultMesh() *meshconfig.MeshConfig {
+	everyone := []string{"*"}
+	provider := func(name string) *meshconfig.MeshConfig_ExtensionProvider {
+		return &meshconfig.MeshConfig_ExtensionProvider{Name: name}
+	}
+	prometheus, stackdriver, envoy := provider("prometheus"), provider("stackdriver"), provider("envoy")
+	prometheus.Provider = &meshconfig.MeshConfig_ExtensionProvider_Prometheus{
+		Prometheus: &meshconfig.MeshConfig_ExtensionProvider_PrometheusMetricsProvider{},
+	}
+	stackdriver.Provider = &meshconfig.MeshConfig_ExtensionProvider_Stackdriver{
+		Stackdriver: &meshconfig.MeshConfig_ExtensionProvider_StackdriverProvider{},
+	}
+	envoy.Provider = &meshconfig.MeshConfig_ExtensionProvider_EnvoyFileAccessLog{
+		EnvoyFileAccessLog: &meshconfig.MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider{Path: "/dev/stdout"},
+	}
+	return &meshconfig.MeshConfig{
+		ConnectTimeout:                 durationpb.New(10 * time.Second),
+		DefaultConfig:                  DefaultProxyConfig(),
+		DefaultDestinationRuleExportTo: everyone,
+		DefaultProviders:               &meshconfig.MeshConfig_DefaultProviders{Metrics: []string{"prometheus"}},
+		DefaultServiceExportTo:         everyone,
+		DefaultVirtualServiceExportTo:  everyone,
+		DnsRefreshRate:                 durationpb.New(60 * time.Second),
+		EnableAutoMtls:                 wrapperspb.Bool(true),
+		EnablePrometheusMerge:          wrapperspb.Bool(true),
+		EnableTracing:                  true,
+		ExtensionProviders:             []*meshconfig.MeshConfig_ExtensionProvider{prometheus, stackdriver, envoy},
+		InboundTrafficPolicy:           &meshconfig.MeshConfig_InboundTrafficPolicy{Mode: meshconfig.MeshConfig_InboundTrafficPolicy_PASSTHROUGH},
+		IngressClass:                   "istio",
+		IngressControllerMode:          meshconfig.MeshConfig_STRICT,
+		IngressService:                 "istio-ingressgateway",
+		LocalityLbSetting:              &networking.LocalityLoadBalancerSetting{Enabled: wrapperspb.Bool(true)},
+		OutboundTrafficPolicy:          &meshconfig.MeshConfig_OutboundTrafficPolicy{Mode: meshconfig.MeshConfig_OutboundTrafficPolicy_ALLOW_ANY},
+		ProtocolDetectionTimeout:       durationpb.New(0),
+		ProxyInboundListenPort:         15006,
+		ProxyListenPort:                15001,
+		RootNamespace:                  "istio-system",
+		TrustDomain:                    "cluster.local",
+	}
+}
+
+// parseMesh overlays the file on the defaults: a field that the file sets
+// replaces the default as a whole, except that defaultConfig is overlaid field
+// by field, and extensionProviders replace defaults of the same name only.
+func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
+	mesh := DefaultMesh()
+	top := document(s, r)
+	if top == nil {
+		return mesh
+	}
+	defaults := mesh.ExtensionProviders
+	pairs(top, "", r, func(key string, k, v *yaml.Node) {
+		switch {
+		case isNull(v):
+		case key == "defaultConfig" || key == "default_config":
+			if v.Kind != yaml.MappingNode {
+				r.errorf(k.Line, key, "found %s, but it must be a mapping", kindOf(v))
+				return
+			}
+			overlayProxyFields(mesh.DefaultConfig, v, key+".", r)
+		default:
+			overlayField(mesh.ProtoReflect(), key, key, k.Line, v, r)
+		}
+	})
+	mesh.ExtensionProviders = mergeProviders(defaults, mesh.ExtensionProviders)
+	checkPort(mesh.ProxyListenPort, "proxyListenPort", r)
+	checkPort(mesh.ProxyInboundListenPort, "proxyInboundListenPort", r)
+	for _, p := range ValidateProxyConfig(mesh.DefaultConfig) {
+		field := "defaultConfig." + p.Field
+		r.errorf(r.line(field), field, "%s", p.Problem)
+	}
+	return mesh
+}
+
+func mergeProviders(defaults, given []*meshconfig.MeshConfig_ExtensionProvider) []*meshconfig.MeshConfig_ExtensionProvider {
+	out := slices.Clone(defaults)
+	for _, g := range given {
+		i := slices.IndexFunc(out, func(d *meshconfig.MeshConfig_ExtensionProvider) bool { return d.Name == g.Name })
+		if i < 0 {
+			out = append(out, g)
+		} else {
+			out[i] = g
+		}
+	}
+	return out
+}
+
+func checkPort(port int32, field string, r *report) {
+	if port < 0 || port > 65535 {
+		r.errorf(r.line(field), field, "invalid value %d, must be a port from 0 to 65535", port)
+	}
+}
+
+// OverlayProxyConfig returns base overlaid with the YAML text of a ProxyConfig,
+// which is what the annotation proxy.istio.io/config holds: a field that the
+// text sets replaces the one of base as a whole, and proxyMetadata is merged key
+// by key. The base is not changed. Fields that are not known are ignored. name
+// stands in messages where a file's name would.
+func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshconfig.ProxyConfig, error) {
+	r := &report{file: name}
+	out := proto.Clone(base).(*meshconfig.ProxyConfig)
+	if top := document(Source{Name: name, Data: []byte(text)}, r); top != nil {
+		overlayProxyFields(out, top, "", r)
+	}
+	if len(r.errs) == 0 {
+		for _, p := range ValidateProxyConfig(out) {
+			r.errorf(r.line(p.Field), p.Field, "%s", p.Problem)
+		}
+	}
+	_, err := join(r)
+	return out, err
+}
+
+func overlayProxyFields(pc *meshconfig.ProxyConfig, m *yaml.Node, prefix string, r *report) {
+	metadata := pc.ProxyMetadata
+	pairs(m, prefix, r, func(key string, k, v *yaml.Node) {
+		if !isNull(v) {
+			overlayField(pc.ProtoReflect(), key, prefix+key, k.Line, v, r)
+		}
+	})
+	if len(metadata) > 0 {
+		merged := make(map[string]string, len(metadata)+len(pc.ProxyMetadata))
+		for k, v := range metadata {
+			merged[k] = v
+		}
+		for k, v := range pc.ProxyMetadata {
+			merged[k] = v
+		}
+		pc.ProxyMetadata = merged
+	}
+}

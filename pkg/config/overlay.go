@@ -1,0 +1,124 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// overlayField sets one field of a message from its YAML. protojson cannot
+// overlay, it always begins with an empty message; hence the field is decoded
+// into a message of its own and moved. A value that protobuf does not keep,
+// because it equals the type's zero, clears the field: it was set on purpose.
+func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.Node, r *report) {
+	field := msg.Descriptor().Fields().ByJSONName(key)
+	if field == nil {
+		field = msg.Descriptor().Fields().ByTextName(key)
+	}
+	if field == nil {
+		r.notef(line, path, "unknown field, ignored")
+		return
+	}
+	text, err := toJSON(v)
+	if err != nil {
+		r.errorf(line, path, "%v", err)
+		return
+	}
+	r.at(path, line)
+	name, _ := json.Marshal(key)
+	text = fmt.Appendf(nil, "{%s:%s}", name, text)
+	one := msg.New()
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, one.Interface()); err != nil {
+		r.errorf(line, path, "found %s: %s", kindOf(v), protoProblem(err))
+		return
+	}
+	if one.Has(field) {
+		msg.Set(field, one.Get(field))
+	} else {
+		msg.Clear(field)
+	}
+}
+
+// protoProblem takes the position out of a protojson message, since it counts
+// in the converted text, and the deliberately unstable blank after "proto:".
+func protoProblem(err error) string {
+	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	msg = strings.TrimPrefix(msg, "proto: ")
+	return regexp.MustCompile(`^(syntax error )?\(line \d+:\d+\): `).ReplaceAllString(msg, "")
+}
+
+// Problem is one field of a proxy configuration that cannot be right.
+type Problem struct {
+	Field, Problem string
+}
+
+// ValidateProxyConfig checks what every proxy needs: paths, addresses, ports
+// and durations. Everything that is wrong is returned.
+func ValidateProxyConfig(pc *meshconfig.ProxyConfig) []Problem {
+	var out []Problem
+	add := func(field, format string, args ...any) {
+		out = append(out, Problem{field, fmt.Sprintf(format, args...)})
+	}
+	if pc.ConfigPath == "" {
+		add("configPath", "must not be empty")
+	}
+	if pc.BinaryPath == "" {
+		add("binaryPath", "must not be empty")
+	}
+	address(pc.DiscoveryAddress, "discoveryAddress", true, add)
+	address(pc.GetTracing().GetZipkin().GetAddress(), "tracing.zipkin.address", false, add)
+	address(pc.GetTracing().GetLightstep().GetAddress(), "tracing.lightstep.address", false, add)
+	address(pc.GetTracing().GetDatadog().GetAddress(), "tracing.datadog.address", false, add)
+	address(pc.GetEnvoyMetricsService().GetAddress(), "envoyMetricsService.address", false, add)
+	address(pc.GetEnvoyAccessLogService().GetAddress(), "envoyAccessLogService.address", false, add)
+	address(pc.GetStatsdUdpAddress(), "statsdUdpAddress", false, add)
+	port(pc.ProxyAdminPort, "proxyAdminPort", 1, add)
+	port(pc.StatusPort, "statusPort", 0, add)
+	positive(pc.DrainDuration, "drainDuration", add)
+	positive(pc.TerminationDrainDuration, "terminationDrainDuration", add)
+	if n := pc.GetConcurrency().GetValue(); n < 0 {
+		add("concurrency", "invalid value %d, must not be negative", n)
+	}
+	return out
+}
+
+type addProblem func(field, format string, args ...any)
+
+func address(s, field string, required bool, add addProblem) {
+	// $(HOST_IP):8126 and its like are expanded by the kubelet.
+	if s == "" && !required || strings.Contains(s, "$(") {
+		return
+	}
+	host, p, err := net.SplitHostPort(s)
+	n, portErr := strconv.ParseUint(p, 10, 16)
+	if err != nil || portErr != nil || host == "" || n == 0 {
+		add(field, "invalid value %.80q, must be host:port with a port from 1 to 65535", s)
+	}
+}
+
+func port(n int32, field string, low int32, add addProblem) {
+	if n < low || n > 65535 {
+		add(field, "invalid value %d, must be a port from %d to 65535", n, low)
+	}
+}
+
+func positive(d *durationpb.Duration, field string, add addProblem) {
+	if d == nil {
+		return
+	}
+	if err := d.CheckValid(); err != nil || d.AsDuration() < 0 {
+		add(field, "invalid value %s, must be a duration that is not negative", d.AsDuration().Round(time.Millisecond))
+	}
+}
