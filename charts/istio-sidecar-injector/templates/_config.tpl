@@ -1,0 +1,77 @@
+{{/*
+The two configuration files. Texts of templates come from values or from a file
+of the chart and are copied, never evaluated by Helm.
+*/}}
+
+{{- define "istio-sidecar-injector.policy" -}}
+{{- $policy := .Values.policy | default .Values.global.proxy.autoInject | default "enabled" }}
+{{- if not (has $policy (list "enabled" "disabled")) }}
+{{- fail (printf "global.proxy.autoInject: %q is neither enabled nor disabled" $policy) }}
+{{- end }}
+{{- $policy }}
+{{- end }}
+
+{{/* Key `config`. */}}
+{{- define "istio-sidecar-injector.injectConfig" -}}
+{{- if .Values.injectConfig.content }}
+{{- .Values.injectConfig.content }}
+{{- else }}
+{{- $templates := deepCopy .Values.templates }}
+{{- if and .Values.builtinTemplate.enabled (not (hasKey $templates "sidecar")) }}
+{{- $_ := set $templates "sidecar" (.Files.Get "files/sidecar.yaml") }}
+{{- end }}
+{{- if not $templates }}
+{{- fail "templates: give at least one template, or turn on builtinTemplate.enabled" }}
+{{- end }}
+{{- range .Values.defaultTemplates }}
+{{- if not (or (hasKey $templates .) (hasKey $.Values.aliases .)) }}
+{{- fail (printf "defaultTemplates: no template or alias %q, there is %s" . (keys $templates $.Values.aliases | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
+{{- range $alias, $names := .Values.aliases }}
+{{- range $names }}
+{{- if not (hasKey $templates .) }}
+{{- fail (printf "aliases.%s: no template %q, there is %s" $alias . (keys $templates | sortAlpha | join ", ")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- dict
+  "policy" (include "istio-sidecar-injector.policy" .)
+  "defaultTemplates" .Values.defaultTemplates
+  "aliases" .Values.aliases
+  "neverInjectSelector" .Values.neverInjectSelector
+  "alwaysInjectSelector" .Values.alwaysInjectSelector
+  "injectedAnnotations" .Values.injectedAnnotations
+  "templates" $templates | toYaml }}
+{{- end }}
+{{- end }}
+
+{{/* Key `values`: what templates see as `.Values`, in the shape of the Istio charts. */}}
+{{- define "istio-sidecar-injector.injectValues" -}}
+{{- $global := deepCopy .Values.global }}
+{{- $_ := set $global "hub" (include "istio-sidecar-injector.hub" (dict "root" . "hub" ($global.hub | default "docker.io/istio"))) }}
+{{- $_ := set $global "tag" ($global.tag | default "1.27.1" | toString) }}
+{{- $values := dict
+  "global" $global
+  "pilot" .Values.pilot
+  "revision" (include "istio-sidecar-injector.revision" .)
+  "sidecarInjectorWebhook" (dict
+    "rewriteAppHTTPProbe" .Values.rewriteAppHTTPProbe
+    "enableNamespacesByDefault" .Values.enableNamespacesByDefault
+    "injectedAnnotations" .Values.injectedAnnotations
+    "neverInjectSelector" .Values.neverInjectSelector
+    "alwaysInjectSelector" .Values.alwaysInjectSelector
+    "defaultTemplates" .Values.defaultTemplates
+    "reinvocationPolicy" .Values.webhook.reinvocationPolicy) }}
+{{- mergeOverwrite $values (deepCopy .Values.templateValues) | toPrettyJson }}
+{{- end }}
+
+{{/* Key `mesh`: the values over what this release knows; `create` and `name` are the chart's own. */}}
+{{- define "istio-sidecar-injector.meshConfig" -}}
+{{- $istiod := list "istiod" (include "istio-sidecar-injector.revision" .) | compact | join "-" }}
+{{- $defaults := dict
+  "rootNamespace" .Values.global.istioNamespace
+  "trustDomain" "cluster.local"
+  "defaultConfig" (dict "discoveryAddress" (printf "%s.%s.svc:15012" $istiod .Values.global.istioNamespace)) }}
+{{- mergeOverwrite $defaults (omit (deepCopy .Values.meshConfig) "create" "name") | toYaml }}
+{{- end }}

@@ -1,0 +1,71 @@
+{{/*
+An image's hub behind `global.imageRegistry`: argument (dict "root" $ "hub" HUB).
+The first part of a hub is a registry's host when it has a dot or a colon, or is
+localhost; it is replaced, the path stays.
+*/}}
+{{- define "istio-sidecar-injector.hub" -}}
+{{- $registry := .root.Values.global.imageRegistry | default "" | trimSuffix "/" }}
+{{- if not $registry }}
+{{- .hub }}
+{{- else }}
+{{- $parts := splitList "/" .hub }}
+{{- $host := first $parts }}
+{{- if or (contains "." $host) (contains ":" $host) (eq $host "localhost") }}
+{{- $parts = rest $parts }}
+{{- end }}
+{{- join "/" (prepend $parts $registry | compact) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Hub and tag of the injector's image, as JSON. `global.hub` and `global.tag` mean
+all images, as in the classic chart; but Istio's own registries, which they name
+in values brought along from there, do not have this injector.
+*/}}
+{{- define "istio-sidecar-injector.imageSource" -}}
+{{- $image := .Values.image }}
+{{- if kindIs "string" $image }}
+{{- $image = dict "name" $image }}
+{{- end }}
+{{- $global := dict "hub" .Values.global.hub "tag" .Values.global.tag }}
+{{- if regexMatch "^(docker\\.io/istio|(gcr\\.io|quay\\.io)/istio-(release|testing)|registry\\.istio\\.io/.+)/?$" ($global.hub | default "") }}
+{{- $global = dict }}
+{{- end }}
+{{- dict
+  "hub" ($image.hub | default $global.hub | default "ghcr.io/sidecar-injector")
+  "name" ($image.name | default "sidecar_injector")
+  "tag" ($image.tag | default $global.tag | default .Chart.AppVersion | toString)
+  "digest" ($image.digest | default "") | toJson }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.image" -}}
+{{- $image := include "istio-sidecar-injector.imageSource" . | fromJson }}
+{{- $name := $image.name }}
+{{- if not (contains "/" $name) }}
+{{- $name = printf "%s/%s" ($image.hub | trimSuffix "/") $name }}
+{{- end }}
+{{- $name = include "istio-sidecar-injector.hub" (dict "root" . "hub" $name) }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $name $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name $image.tag }}
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.pullPolicy" -}}
+{{- if kindIs "map" .Values.image }}
+{{- .Values.image.pullPolicy | default .Values.global.imagePullPolicy }}
+{{- else }}
+{{- .Values.global.imagePullPolicy }}
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.pullSecrets" -}}
+{{- $names := list }}
+{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+{{- if kindIs "map" . }}{{ $names = append $names .name }}{{ else }}{{ $names = append $names . }}{{ end }}
+{{- end }}
+{{- range uniq $names }}
+- name: {{ . }}
+{{- end }}
+{{- end }}

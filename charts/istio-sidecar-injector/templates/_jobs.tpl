@@ -1,0 +1,48 @@
+{{/* Pods of jobs. */}}
+
+{{/*
+The pod that writes the Secret and the caBundle, with `certs.bootstrap: job`. Its
+output folder is thrown away: the servers' init containers read the Secret.
+*/}}
+{{- define "istio-sidecar-injector.certJobPod" -}}
+metadata:
+  labels:
+    {{- include "istio-sidecar-injector.jobPodLabels" (dict "root" . "component" "certs") | nindent 4 }}
+  annotations:
+    sidecar.istio.io/inject: "false"
+spec:
+  serviceAccountName: {{ include "istio-sidecar-injector.certJobAccountName" . }}
+  automountServiceAccountToken: true
+  restartPolicy: OnFailure
+  {{- include "istio-sidecar-injector.podBase" . | nindent 2 }}
+  containers:
+    - name: cert-bootstrap
+      {{- include "istio-sidecar-injector.containerBase" . | nindent 6 }}
+      command:
+        - /usr/local/bin/cert-bootstrap
+      args:
+        {{- include "istio-sidecar-injector.bootstrapArgs" . | nindent 8 }}
+        - --out=/etc/istio/certs
+      resources:
+        {{- toYaml .Values.certs.resources | nindent 8 }}
+      volumeMounts:
+        - name: certs
+          mountPath: /etc/istio/certs
+  volumes:
+    -
+      {{- include "istio-sidecar-injector.certVolume" . | nindent 6 }}
+{{- end }}
+
+{{/* Hooks of the test's objects. */}}
+{{- define "istio-sidecar-injector.checkHooks" -}}
+{{- if .Values.check.enabled }}test,post-install,post-upgrade{{ else }}test{{ end }}
+{{- end }}
+
+{{/* Metadata of an object of the test: argument (dict "root" $ "name" NAME "namespace" NS "cluster" BOOL "weight" N). */}}
+{{- define "istio-sidecar-injector.checkMetadata" -}}
+{{- $annotations := dict
+  "helm.sh/hook" (include "istio-sidecar-injector.checkHooks" .root)
+  "helm.sh/hook-weight" (toString .weight)
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" }}
+{{- include "istio-sidecar-injector.metadata" (merge (dict "annotations" $annotations) .) }}
+{{- end }}

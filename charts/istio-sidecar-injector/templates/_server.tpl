@@ -1,0 +1,82 @@
+{{/* What the programs are told. */}}
+
+{{/* YAML reads a bare on and off as booleans. */}}
+{{- define "istio-sidecar-injector.nativeSidecars" -}}
+{{- if kindIs "bool" .Values.nativeSidecars }}
+{{- ternary "on" "off" .Values.nativeSidecars }}
+{{- else }}
+{{- .Values.nativeSidecars }}
+{{- end }}
+{{- end }}
+
+{{/* "true" when this injector keeps the caBundle right. */}}
+{{- define "istio-sidecar-injector.reconciles" -}}
+{{- if and .Values.webhook.reconcile (ne .Values.certs.mode "certManager") }}true{{ end }}
+{{- end }}
+
+{{/* "true" when a Job, not the servers, writes the Secret. */}}
+{{- define "istio-sidecar-injector.certJob" -}}
+{{- if and (eq .Values.certs.mode "self") (eq .Values.certs.bootstrap "job") }}true{{ end }}
+{{- end }}
+
+{{/* Flags that say which certificate: the same for the init container, the jobs and the server. */}}
+{{- define "istio-sidecar-injector.certFlags" -}}
+- --webhookConfigName={{ include "istio-sidecar-injector.webhookConfigName" . }}
+- --webhookName={{ include "istio-sidecar-injector.webhookName" . }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.bootstrapArgs" -}}
+- --namespace={{ .Release.Namespace }}
+- --secret={{ include "istio-sidecar-injector.secretName" . }}
+- --service={{ include "istio-sidecar-injector.fullname" . }}
+- --clusterDomain={{ .Values.certs.clusterDomain | default .Values.global.proxy.clusterDomain }}
+{{ include "istio-sidecar-injector.certFlags" . }}
+- --caValidity={{ .Values.certs.caValidity }}
+- --certValidity={{ .Values.certs.certValidity }}
+{{- with .Values.certs.renewBefore }}
+- --renewBefore={{ . }}
+{{- end }}
+- --timeout={{ .Values.certs.timeout }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.serverArgs" -}}
+- --injectConfig=/etc/istio/inject/config
+- --injectValues=/etc/istio/inject/values
+- --meshConfig=/etc/istio/config/mesh
+- --tlsCertFile=/etc/istio/certs/cert-chain.pem
+- --tlsKeyFile=/etc/istio/certs/key.pem
+- --caCertFile=/etc/istio/certs/root-cert.pem
+- --port={{ .Values.webhook.port }}
+- --monitoringPort={{ .Values.metrics.port }}
+- --revision={{ include "istio-sidecar-injector.revision" . | default "default" }}
+- --nativeSidecars={{ include "istio-sidecar-injector.nativeSidecars" . }}
+{{ include "istio-sidecar-injector.certFlags" . }}
+- --reconcileWebhookConfig={{ include "istio-sidecar-injector.reconciles" . | default "false" }}
+{{- if eq .Values.configSource "api" }}
+- --injectConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.injectConfigMapName" . }}
+- --meshConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.meshConfigMapName" . }}
+{{- end }}
+{{- if eq .Values.certs.mode "self" }}
+- --certSecret={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.secretName" . }}
+{{- end }}
+{{- with .Values.global.platform }}
+- --platform={{ . }}
+{{- end }}
+{{- with .Values.global.compliancePolicy }}
+- --compliancePolicy={{ . }}
+{{- end }}
+{{- with .Values.templateEnv }}
+- --templateEnv={{ join "," . }}
+{{- end }}
+{{- if eq .Values.probes.type "exec" }}
+- --healthCheckInterval=2s
+- --healthCheckFile=/run/sidecar-injector/health
+{{- end }}
+- --shutdownDelay={{ .Values.webhook.shutdownDelaySeconds }}s
+- --shutdownTimeout={{ .Values.webhook.shutdownTimeoutSeconds }}s
+- --log_output_level={{ .Values.logLevel }}
+- --log-format={{ .Values.logFormat }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
