@@ -1,0 +1,142 @@
+package podgen
+
+import (
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+)
+
+// Overlay returns a random partial pod as JSON data, with directives and nulls.
+func (g *Gen) Overlay() map[string]any {
+	o := g.object(podschema.For(reflect.TypeFor[corev1.Pod]()), 0)
+	delete(o, "status")
+	return o
+}
+
+func (g *Gen) data(t *podschema.Type, depth int) any {
+	switch t.Kind {
+	case podschema.Bool:
+		return g.chance(50)
+	case podschema.Int:
+		return g.Rand.IntN(6)
+	case podschema.String:
+		return g.Word()
+	case podschema.Struct, podschema.Map:
+		return g.object(t, depth)
+	case podschema.List:
+		return g.list(t, depth)
+	}
+	switch t.Go {
+	case reflect.TypeFor[resource.Quantity]():
+		return g.quantity()
+	case reflect.TypeFor[intstr.IntOrString]():
+		if g.chance(50) {
+			return g.Rand.IntN(5)
+		}
+		return g.Word()
+	case reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime]():
+		return nil
+	}
+	return map[string]any{}
+}
+
+func (g *Gen) object(t *podschema.Type, depth int) map[string]any {
+	o := map[string]any{}
+	if t.Kind == podschema.Map {
+		for range g.Rand.IntN(maxItems) {
+			if o[g.Word()] = g.data(t.Elem, depth+1); g.chance(g.Directives) {
+				o[g.Word()] = nil
+			}
+		}
+	}
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if depth > 0 && !g.chance(g.Fill) {
+			continue
+		}
+		if o[f.Name] = g.data(f.Type, depth+1); g.chance(g.Directives) {
+			o[f.Name] = nil
+		}
+		if items, ok := o[f.Name].([]any); ok && f.Key() != nil && g.Directives > 0 {
+			o[f.Name] = unique(items, f.MergeKey)
+		}
+		g.listDirectives(o, f, depth)
+	}
+	if depth > 0 && g.chance(g.Directives) {
+		o["$patch"] = g.pick("replace", "delete")
+	} else if depth > 0 && t.Kind == podschema.Struct && g.chance(g.Directives) {
+		o["$retainKeys"] = g.retain(o, t)
+	}
+	return o
+}
+
+func (g *Gen) retain(o map[string]any, t *podschema.Type) []any {
+	var names []any
+	for name := range o {
+		if name[0] != '$' {
+			names = append(names, name)
+		}
+	}
+	if len(t.Fields) > 0 {
+		names = append(names, t.Fields[g.Rand.IntN(len(t.Fields))].Name)
+	}
+	return names
+}
+
+// listDirectives may add an order or a deletion for a list of the object.
+func (g *Gen) listDirectives(o map[string]any, f *podschema.Field, depth int) {
+	if f.Type.Kind != podschema.List || !f.Merge || !g.chance(g.Directives) {
+		return
+	}
+	key := f.Key()
+	if key == nil {
+		o["$deleteFromPrimitiveList/"+f.Name] = g.data(f.Type, depth)
+		delete(o, f.Name) // together with additions the order is left open
+		return
+	}
+	var order []any
+	items, _ := o[f.Name].([]any)
+	for _, item := range items {
+		if m := item.(map[string]any); m["$patch"] == nil {
+			order = append(order, map[string]any{f.MergeKey: m[f.MergeKey]})
+		}
+	}
+	order = append(order, map[string]any{f.MergeKey: g.data(key.Type, depth)})
+	o["$setElementOrder/"+f.Name] = order
+}
+
+func (g *Gen) list(t *podschema.Type, depth int) []any {
+	items := []any{}
+	for range g.Rand.IntN(maxItems) {
+		item := g.data(t.Elem, depth+1)
+		if m, ok := item.(map[string]any); ok {
+			for i := range t.Elem.Fields {
+				if f := &t.Elem.Fields[i]; f.Name == "name" || !f.OmitEmpty {
+					m[f.Name] = g.data(f.Type, depth+2)
+				}
+			}
+			delete(m, "$retainKeys")
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// unique leaves one item of each key. Where directives stand beneath a key that
+// an overlay names twice, no two readers agree.
+func unique(items []any, key string) []any {
+	seen := map[any]bool{}
+	kept := []any{}
+	for _, item := range items {
+		if id := item.(map[string]any)[key]; !seen[id] {
+			seen[id] = true
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}

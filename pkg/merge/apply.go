@@ -1,0 +1,196 @@
+package merge
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+)
+
+// presence tells what counts as there when two values meet. It decides between
+// merging and taking, which treat directives in different ways.
+type presence bool
+
+const (
+	// ofPod: what the pod's JSON would show, so an empty map is not there.
+	ofPod presence = false
+	// ofOverlay: the value was itself taken from the overlay a moment ago, so
+	// an empty map is there if it was written down.
+	ofOverlay presence = true
+)
+
+func (p presence) of(f *podschema.Field, v reflect.Value) bool {
+	switch {
+	case f.Pointer:
+		return !v.IsNil()
+	case f.Type.Kind == podschema.Map || f.Type.Kind == podschema.List:
+		if f.OmitEmpty && p == ofPod {
+			return v.Len() > 0
+		}
+		return !v.IsNil()
+	case f.Type.Kind == podschema.Struct:
+		return p == ofPod && !f.OmitZero || !v.IsZero()
+	}
+	return true
+}
+
+// apply merges an object of the overlay into a struct or a map that is there.
+func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
+	if n.patch != nil {
+		return applyDirective(dst, t, n)
+	}
+	if err := applyRetain(dst, t, n); err != nil {
+		return at(retainDirective, err)
+	}
+	if t.Kind == podschema.Map {
+		return applyMap(dst, t, n)
+	}
+	for i := range n.orders {
+		d := &n.orders[i]
+		if err := applyOrder(dst, d, n.member(d.name), p); err != nil {
+			return at(d.name, err)
+		}
+	}
+	for i := range n.deletions {
+		if err := applyDeletion(dst, &n.deletions[i], p); err != nil {
+			return at(deletionPrefix+n.deletions[i].name, err)
+		}
+	}
+	for i := range n.members {
+		m := &n.members[i]
+		if n.ordered(m.name) {
+			continue
+		}
+		if err := applyField(dst, m.field, m.value, p); err != nil {
+			return at(m.name, err)
+		}
+	}
+	return nil
+}
+
+// ordered tells whether a list has been merged together with its order.
+func (n *node) ordered(name string) bool {
+	return slices.ContainsFunc(n.orders, func(d directive) bool { return d.name == name })
+}
+
+func applyDirective(dst reflect.Value, t *podschema.Type, n *node) error {
+	switch {
+	case n.patch.kind == text && n.patch.scalar == replaceValue:
+		dst.SetZero()
+		return build(dst, t, n, asIs)
+	case n.patch.kind == text && n.patch.scalar == deleteValue:
+		dst.SetZero()
+		if t.Kind == podschema.Map {
+			dst.Set(reflect.MakeMap(t.Go))
+		}
+		return nil
+	}
+	return at(patchDirective, errorf("is %s, must be %q or %q", n.patch, replaceValue, deleteValue))
+}
+
+// applyRetain clears what $retainKeys does not name. Whatever the overlay sets
+// must be named.
+func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
+	if n.retain == nil {
+		return nil
+	}
+	if n.retain.kind != list {
+		return errorf("is %s, must be a list of names", n.retain)
+	}
+	names := make(map[string]bool, len(n.retain.items))
+	for _, item := range n.retain.items {
+		if item.kind != text {
+			return errorf("contains %s, must be a list of names", item)
+		}
+		names[item.scalar] = true
+	}
+	for _, m := range n.members {
+		if m.value.kind != null && !names[m.name] {
+			return errorf("does not name %q, which is set beside it", m.name)
+		}
+	}
+	if t.Kind == podschema.Map {
+		for _, key := range dst.MapKeys() {
+			if !names[key.String()] {
+				dst.SetMapIndex(key, reflect.Value{})
+			}
+		}
+		return nil
+	}
+	for i := range t.Fields {
+		if f := &t.Fields[i]; !names[f.Name] {
+			f.Of(dst).SetZero()
+		}
+	}
+	return nil
+}
+
+func applyMap(dst reflect.Value, t *podschema.Type, n *node) error {
+	if dst.IsNil() {
+		dst.Set(reflect.MakeMapWithSize(t.Go, len(n.members)))
+	}
+	for i := range n.members {
+		m := &n.members[i]
+		if m.value.kind == null {
+			dst.SetMapIndex(reflect.ValueOf(m.name).Convert(t.Go.Key()), reflect.Value{})
+		} else if err := buildEntry(dst, t, m, cleaned); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func applyField(owner reflect.Value, f *podschema.Field, n *node, p presence) error {
+	dst := f.Of(owner)
+	if n.kind == null {
+		dst.SetZero()
+		return nil
+	}
+	if p.of(f, dst) {
+		if f.Pointer && (f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map) {
+			dst = dst.Elem()
+		}
+		switch {
+		case n.kind == object && f.Replace:
+			dst.SetZero()
+			return build(dst, f.Type, n, asIs)
+		case n.kind == object && (f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map):
+			return apply(dst, f.Type, n, p)
+		case n.kind == list && f.Type.Kind == podschema.List:
+			return applyList(dst, f, n, p)
+		}
+		dst = f.Of(owner)
+	}
+	dst.SetZero()
+	if !cleaned.keeps(n) {
+		return nil
+	}
+	return buildField(owner, f, n, cleaned)
+}
+
+// applyDeletion removes scalars from a list. For a list of objects the reference
+// reads it as one more list to merge.
+func applyDeletion(owner reflect.Value, d *directive, p presence) error {
+	if d.field == nil {
+		return nil
+	}
+	dst := d.field.Of(owner)
+	switch {
+	case d.value.kind == null:
+		dst.SetZero()
+		return nil
+	case d.field.Type.Kind != podschema.List || d.value.kind != list || !p.of(d.field, dst):
+		return nil
+	case d.field.Type.Elem.Kind == podschema.Struct:
+		return applyKeyed(dst, d.field, d.value, p)
+	}
+	drop := scalarKeys(d.value.items)
+	kept := reflect.MakeSlice(dst.Type(), 0, dst.Len())
+	for i := range dst.Len() {
+		if !drop[identOf(dst.Index(i))] {
+			kept = reflect.Append(kept, dst.Index(i))
+		}
+	}
+	dst.Set(kept)
+	return nil
+}

@@ -1,0 +1,154 @@
+package merge_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	utiljson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+)
+
+// library merges as the API server's own library does, on the JSON.
+func library[T any](base *T, overlay []byte) (out *T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	text, err := json.Marshal(base)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := strategicpatch.StrategicMergePatch(text, overlay, base)
+	if err != nil {
+		return nil, err
+	}
+	out = new(T)
+	return out, utiljson.UnmarshalCaseSensitivePreserveInts(merged, out)
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// The typed merge and the library must agree on thousands of random pods and
+// overlays, list order included.
+func TestStrategicLikeTheLibrary(t *testing.T) {
+	const rounds = 4000
+	agreed := 0
+	for seed := range uint64(rounds) {
+		g := podgen.New(seed)
+		if seed%3 == 0 {
+			g.Directives = 0
+		}
+		base := podgen.Typed[corev1.Pod](g)
+		base = roundTrip(t, base)
+		overlay := mustJSON(t, g.Overlay())
+		want, libraryErr := library(base, overlay)
+		o, err := merge.ParseOverlay(overlay)
+		var got *corev1.Pod
+		before := mustJSON(t, base)
+		if err == nil {
+			got, err = merge.Strategic(base, o)
+		}
+		if string(before) != string(mustJSON(t, base)) {
+			t.Fatalf("seed %d: the pod given was changed", seed)
+		}
+		if err != nil || libraryErr != nil {
+			if (err == nil) != (libraryErr == nil) && !tolerated(libraryErr) {
+				t.Fatalf("seed %d: error %v, the library's %v\noverlay %s", seed, err, libraryErr, overlay)
+			}
+			continue
+		}
+		agreed++
+		if g.Directives == 0 && bytes.Equal(mustJSON(t, want), mustJSON(t, got)) {
+			continue
+		}
+		if d := cmp.Diff(string(mustYAML(t, withoutDirectives(t, want))), string(mustYAML(t, got))); d != "" {
+			t.Fatalf("seed %d: (-library +ours)\n%s\noverlay %s\npod %s", seed, d, overlay, before)
+		}
+	}
+	if agreed < rounds*2/3 {
+		t.Errorf("only %d of %d cases could be compared", agreed, rounds)
+	}
+}
+
+func roundTrip[T any](t *testing.T, v *T) *T {
+	t.Helper()
+	out := new(T)
+	if err := utiljson.UnmarshalCaseSensitivePreserveInts(mustJSON(t, v), out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func mustYAML(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := yaml.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// withoutDirectives takes directives out that the library has left standing as
+// entries of a map: labels named $patch.
+func withoutDirectives(t *testing.T, v any) any {
+	t.Helper()
+	var data any
+	if err := json.Unmarshal(mustJSON(t, v), &data); err != nil {
+		t.Fatal(err)
+	}
+	var scrub func(v any)
+	scrub = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				scrub(item)
+			}
+		case map[string]any:
+			for name, value := range v {
+				if m, ok := value.(map[string]any); ok && len(m) == 1 && m["$patch"] != nil {
+					delete(v, name)
+				}
+				scrub(value)
+			}
+			delete(v, "$patch")
+		}
+	}
+	scrub(data)
+	return data
+}
+
+// tolerated names what the library refuses and we do not: see the package's
+// documentation.
+func tolerated(libraryErr error) bool {
+	if libraryErr == nil {
+		return false
+	}
+	for _, reason := range []string{
+		"does not contain declared merge key",                  // an item of the pod with an empty key
+		"quantities must match",                                // a directive left standing among quantities
+		"no elements in any of the given slices",               // an order for a list that is empty
+		"expected a []interface {}, but received a %!s(<nil>)", // an order for containers: null
+	} {
+		if strings.Contains(libraryErr.Error(), reason) {
+			return true
+		}
+	}
+	return false
+}
