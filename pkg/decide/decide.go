@@ -1,0 +1,198 @@
+package decide
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Input is what is asked about one pod.
+type Input struct {
+	// Namespace is the pod's own, or the request's when the pod has none.
+	Namespace string
+	// HostNetwork is spec.hostNetwork.
+	HostNetwork         bool
+	Labels, Annotations map[string]string
+	// Trace asks for Decision.Trace. Without it, deciding allocates nothing.
+	Trace bool
+}
+
+// Pod decides. The order is the truth table's; the first check that applies
+// decides.
+func Pod(r *Rules, in Input) Decision {
+	var t *trace
+	if in.Trace {
+		t = new(trace)
+	}
+	d := r.decide(&in, t)
+	if t != nil {
+		d.Trace = t.steps
+	}
+	return d
+}
+
+func (r *Rules) decide(in *Input, t *trace) Decision {
+	if in.HostNetwork {
+		t.add("spec.hostNetwork", "true: never injected")
+		return Decision{HostNetwork, Skip, "the pod uses the node's network, where redirecting traffic would hit the whole node", nil}
+	}
+	t.add("spec.hostNetwork", "false")
+	if r.system(in.Namespace) {
+		if t != nil {
+			t.add("namespace", "%s is a system namespace: never injected", in.Namespace)
+		}
+		return Decision{SystemNamespace, Skip, "pods of system namespaces are never injected", nil}
+	}
+	if t != nil {
+		t.add("namespace", "%s is not a system namespace", orNone(in.Namespace))
+	}
+	if d, ok := r.asked(in, t); ok {
+		return d
+	}
+	set := labels.Set(in.Labels)
+	if d, ok := match(r.never, set, "neverInjectSelector", t); ok {
+		return d
+	}
+	if d, ok := match(r.always, set, "alwaysInjectSelector", t); ok {
+		return d
+	}
+	if t != nil {
+		t.add("policy", "%s", strings.TrimPrefix(string(r.policy.Code), "policy-"))
+	}
+	return r.policy
+}
+
+// system tells the namespaces that are spared, by dialect.
+func (r *Rules) system(namespace string) bool {
+	switch namespace {
+	case "kube-system", "kube-public":
+		return true
+	case "kube-node-lease", "local-path-storage":
+		return !r.classic
+	}
+	return false
+}
+
+// asked looks at what the pod says itself.
+func (r *Rules) asked(in *Input, t *trace) (Decision, bool) {
+	if r.classic {
+		return askedClassic(in, t)
+	}
+	value, ok := in.Labels[InjectKey]
+	kind, yes, no := "label", LabelTrue, LabelFalse
+	if !ok {
+		t.add("label "+InjectKey, "not set")
+		value, ok = in.Annotations[InjectKey]
+		kind, yes, no = "annotation", AnnotationTrue, AnnotationFalse
+	}
+	if !ok {
+		t.add("annotation "+InjectKey, "not set")
+		return Decision{}, false
+	}
+	switch value {
+	case "true":
+		if t != nil {
+			t.add(kind+" "+InjectKey, `"true": the pod asks for injection`)
+		}
+		return Decision{yes, Inject, sentenceAsks(kind), nil}, true
+	case "false":
+		if t != nil {
+			t.add(kind+" "+InjectKey, `"false": the pod declines`)
+		}
+		return Decision{no, Skip, sentenceDeclines(kind), nil}, true
+	case "":
+		if t != nil {
+			t.add(kind+" "+InjectKey, "empty: decides nothing")
+		}
+	default:
+		if t != nil {
+			if t != nil {
+				if t != nil {
+					t.add(kind+" "+InjectKey, `%.60q is neither "true" nor "false": decides nothing`, value)
+				}
+			}
+		}
+	}
+	return Decision{}, false
+}
+
+// askedClassic follows YAML's booleans in any case; every other value is a no.
+func askedClassic(in *Input, t *trace) (Decision, bool) {
+	value, ok := in.Annotations[InjectKey]
+	switch {
+	case !ok:
+		t.add("annotation "+InjectKey, "not set")
+		return Decision{}, false
+	case value == "":
+		t.add("annotation "+InjectKey, "empty: decides nothing")
+		return Decision{}, false
+	case yes(value):
+		if t != nil {
+			t.add("annotation "+InjectKey, "%.60q: the pod asks for injection", value)
+		}
+		return Decision{AnnotationTrue, Inject, sentenceAsks("annotation"), nil}, true
+	}
+	if t != nil {
+		t.add("annotation "+InjectKey, "%.60q: the pod declines", value)
+	}
+	return Decision{AnnotationFalse, Skip, sentenceDeclines("annotation"), nil}, true
+}
+
+func yes(value string) bool {
+	for _, y := range [...]string{"true", "yes", "on", "y"} {
+		if strings.EqualFold(value, y) {
+			return true
+		}
+	}
+	return false
+}
+
+func sentenceAsks(kind string) string {
+	if kind == "label" {
+		return "the pod asks for injection by its label " + InjectKey
+	}
+	return "the pod asks for injection by its annotation " + InjectKey
+}
+
+func sentenceDeclines(kind string) string {
+	if kind == "label" {
+		return "the pod declines injection by its label " + InjectKey
+	}
+	return "the pod declines injection by its annotation " + InjectKey
+}
+
+func match(list []selector, set labels.Set, field string, t *trace) (Decision, bool) {
+	for i := range list {
+		s := &list[i]
+		if s.matches.Matches(set) {
+			if t != nil {
+				t.add(s.name, "%s matches", s.text)
+			}
+			return s.answer, true
+		}
+		if t != nil {
+			t.add(s.name, "%s does not match", s.text)
+		}
+	}
+	if len(list) == 0 {
+		t.add(field, "none")
+	}
+	return Decision{}, false
+}
+
+// trace collects steps; a nil one collects nothing and costs nothing.
+type trace struct{ steps []Step }
+
+func (t *trace) add(check, format string, args ...any) {
+	if t != nil {
+		t.steps = append(t.steps, Step{check, fmt.Sprintf(format, args...)})
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none given)"
+	}
+	return s
+}

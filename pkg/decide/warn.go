@@ -1,0 +1,72 @@
+package decide
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// The limits on admission warnings: kubectl prints each on a line of its own,
+// and API servers cut warnings longer than 120 characters.
+const (
+	MaxWarnings      = 3
+	MaxWarningLength = 120
+)
+
+// Warnings tells the person who created a pod what the decision may not have
+// met with their wishes: an unknown value of the inject label or annotation, a
+// pod that asks for injection and does not get it.
+func Warnings(r *Rules, in Input, d Decision) []string {
+	var out []string
+	kind, value, ok := "label", "", false
+	if !r.classic {
+		value, ok = in.Labels[InjectKey]
+	}
+	if !ok {
+		kind = "annotation"
+		value = in.Annotations[InjectKey]
+	}
+	asks := value == "true" || r.classic && yes(value)
+	if value != "" && value != "true" && value != "false" && !r.classic {
+		out = append(out, fmt.Sprintf(`%s %s=%q has no effect, must be "true" or "false"`, kind, InjectKey, short(value, 30)))
+	}
+	if asks && d.Outcome == Skip {
+		out = append(out, refusedWish(kind, d.Code, in.Namespace))
+	}
+	return Limit(out)
+}
+
+func refusedWish(kind string, code Code, namespace string) string {
+	begin := fmt.Sprintf("%s %s asks for a sidecar, but none is injected: ", kind, InjectKey)
+	switch code {
+	case HostNetwork:
+		return begin + "the pod uses hostNetwork"
+	case SystemNamespace:
+		return begin + short(namespace, 20) + " is spared"
+	}
+	return begin + string(code)
+}
+
+// Limit cuts warnings to what an API server passes on.
+func Limit(warnings []string) []string {
+	if len(warnings) > MaxWarnings {
+		warnings = warnings[:MaxWarnings]
+	}
+	for i, w := range warnings {
+		warnings[i] = short(w, MaxWarningLength)
+	}
+	return warnings
+}
+
+// short cuts s to at most n bytes, at the boundary of a character, and shows
+// that it did.
+func short(s string, n int) string {
+	const mark = "..."
+	if len(s) <= n {
+		return s
+	}
+	cut := n - len(mark)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + mark
+}
