@@ -1,0 +1,278 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/cgroup"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/components"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/kube"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/kubeconfig"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/parts"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/pki"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/plan"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/sandbox"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/state"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/supervisor"
+)
+
+// What a cluster needs while it runs: its data base and logs, and with a node
+// the images and the writable layers of containers.
+const (
+	spaceForControlPlane = 512 << 20
+	spaceForNode         = 2 << 30
+)
+
+// Up brings the cluster up, building what it needs, and returns its state.
+// One that is up already stays as it is.
+func Up(ctx context.Context, o Options) (state.State, error) {
+	unlock, err := o.lock(ctx)
+	if err != nil {
+		return state.State{}, err
+	}
+	defer unlock()
+	s, up, err := o.present()
+	if up || err != nil {
+		return s, err
+	}
+	if err := clean(o.Dir(), false); err != nil {
+		return state.State{}, err
+	}
+	hierarchies, snapshotter, err := o.preflight(ctx)
+	if err != nil {
+		return state.State{}, err
+	}
+	programs, err := o.programs(ctx)
+	if err != nil {
+		return state.State{}, err
+	}
+	b := &bringUp{Options: o, begin: time.Now(), hierarchies: hierarchies}
+	b.cluster = components.Cluster{
+		Dir: o.Dir(), Node: o.Mode == state.Node, NodeName: o.Name + "-node",
+		Programs: programs, Snapshotter: snapshotter, APIServerArgs: o.APIServerArgs,
+	}
+	if err := b.run(ctx); err != nil {
+		return state.State{}, b.undo(ctx, err)
+	}
+	o.Say("cluster %q is up after %s", o.Name, seconds(b.begin))
+	return b.state, nil
+}
+
+// present looks for the cluster as an earlier run left it. What is only half
+// there is said, and left to be cleaned up.
+func (o Options) present() (s state.State, up bool, err error) {
+	s, ok, err := state.Load(o.Dir())
+	if err != nil || !ok {
+		return s, false, err
+	}
+	why := "is not running"
+	if s.Supervisor.Alive() {
+		why = o.half(s)
+	}
+	if why != "" {
+		o.Say("an earlier cluster %q %s: cleaning up after it", o.Name, why)
+		return s, false, nil
+	}
+	if s.Mode != o.Mode {
+		return s, false, fmt.Errorf("cluster %q is up with mode %q, want %q: take it down first, or use another name", o.Name, s.Mode, o.Mode)
+	}
+	o.Say("cluster %q is up already", o.Name)
+	return s, true, nil
+}
+
+// half says what is wrong with a cluster whose supervisor runs.
+func (o Options) half(s state.State) string {
+	if s.Phase != state.Running {
+		return "did not get to the end of its start"
+	}
+	answer, err := supervisor.Call(s.Dir, supervisor.Request{Op: supervisor.OpStatus}, 5*time.Second)
+	if err != nil {
+		return "has a supervisor that does not answer"
+	}
+	for _, c := range answer.Components {
+		if c.State != supervisor.StateRunning {
+			return fmt.Sprintf("has lost its %s (%s)", c.Name, c.State)
+		}
+	}
+	return ""
+}
+
+// programs builds or finds everything that will run.
+func (o Options) programs(ctx context.Context) (components.Programs, error) {
+	dirs := map[string]string{}
+	all := parts.All()
+	if o.Mode == state.ControlPlane {
+		all = all[:1]
+	}
+	for _, p := range all {
+		dir, err := o.Builder.Build(ctx, p)
+		if err != nil {
+			return components.Programs{}, err
+		}
+		dirs[p.Name] = dir
+	}
+	programs := components.Programs{
+		Kubernetes: filepath.Join(dirs["kubernetes"], "kubernetes"),
+		Containerd: dirs["containerd"], CNI: dirs["cni"], CoreDNS: dirs["coredns"], Pause: dirs["pause"],
+	}
+	if o.Mode == state.ControlPlane {
+		return programs, nil
+	}
+	var err error
+	if programs.Tools, err = o.Builder.Tools(ctx); err != nil {
+		return components.Programs{}, err
+	}
+	programs.Runc, err = programs.Tools.Find("runc", o.Builder.Env)
+	return programs, err
+}
+
+// Build only builds, for a start without waiting later.
+func Build(ctx context.Context, o Options) error {
+	_, err := o.programs(ctx)
+	return err
+}
+
+// bringUp is one attempt to bring a cluster up.
+type bringUp struct {
+	Options
+	begin       time.Time
+	hierarchies []cgroup.Hierarchy
+	cluster     components.Cluster
+	state       state.State
+	child       *child
+	api         *kube.Client
+}
+
+func (b *bringUp) run(ctx context.Context) error {
+	for _, dir := range []string{"config/cni", "logs", "scratch", "var", "bin", "volume-plugins"} {
+		if err := os.MkdirAll(filepath.Join(b.Dir(), dir), 0o755); err != nil {
+			return fmt.Errorf("cannot make the cluster's folder: %w", err)
+		}
+	}
+	if err := b.claim(); err != nil {
+		return err
+	}
+	if err := b.configure(); err != nil {
+		return err
+	}
+	if err := b.child.release(); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{b.awaitSupervisor, b.startControlPlane}
+	if b.cluster.Node {
+		steps = append(steps, b.startNode)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	b.state.Phase = state.Running
+	if err := b.state.Save(); err != nil {
+		return err
+	}
+	return b.call(supervisor.OpKeep, "")
+}
+
+// claim starts the supervisor, still waiting, and wins a slot for it.
+func (b *bringUp) claim() error {
+	var err error
+	if b.child, err = startChild(b.Dir()); err != nil {
+		return err
+	}
+	process, err := state.Identify(b.child.pid())
+	if err != nil {
+		return fmt.Errorf("the supervisor ended at once: %w%s", err, logTail(b.child.log))
+	}
+	p, index, err := claimSlot(b.cluster.Node, b.child.pid())
+	if err != nil {
+		return err
+	}
+	b.cluster.Plan = p
+	b.state = state.State{
+		Name: b.Name, Mode: b.Mode, Phase: state.Starting, Dir: b.Dir(),
+		Kubeconfig: filepath.Join(b.Dir(), "kubeconfig"), Server: b.cluster.Server(),
+		HostAddress: p.Host.String(), ServiceCIDR: plan.ServiceCIDR, Version: parts.Kubernetes,
+		Kubectl: filepath.Join(b.Dir(), "bin", "kubectl"), StartedAt: b.begin.UTC().Truncate(time.Second),
+		Plan: p, Supervisor: process, Traces: state.Traces{LinkIndex: index},
+	}
+	if !b.cluster.Node {
+		return b.state.Save()
+	}
+	b.state.NodeAddress, b.state.NodeName, b.state.PodCIDR = p.Node.String(), b.cluster.NodeName, p.Pods.String()
+	b.state.Ctr = filepath.Join(b.cluster.Programs.Containerd, "ctr")
+	b.state.Traces.Cgroup = fmt.Sprintf("%s-%d", p.Device, process.Start)
+	b.state.Traces.Hierarchies = b.hierarchies
+	// Saved before the groups are made, so that they are found in any case.
+	if err := b.state.Save(); err != nil {
+		return err
+	}
+	if err := cgroup.RemoveLike(b.hierarchies, p.Device+"-"); err != nil {
+		return err
+	}
+	return cgroup.Create(b.hierarchies, b.state.Traces.Cgroup)
+}
+
+// configure writes every file the components and the supervisor read.
+func (b *bringUp) configure() error {
+	c := b.cluster
+	if err := pki.Create(c.PKI(), c.Certificates(), time.Now()); err != nil {
+		return err
+	}
+	for _, user := range c.Users() {
+		if err := kubeconfig.Write(c.Kubeconfig(user), b.Name, c.Server(), c.PKI(), user); err != nil {
+			return err
+		}
+	}
+	if err := kubeconfig.Write(b.state.Kubeconfig, b.Name, c.Server(), c.PKI(), components.Admin); err != nil {
+		return err
+	}
+	files, err := c.Files()
+	if err != nil {
+		return err
+	}
+	for path, data := range files {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(c.Programs.Kubernetes, b.state.Kubectl); err != nil {
+		return err
+	}
+	b.api, err = kube.New(c.Server(), c.PKI(), components.Admin)
+	if err != nil {
+		return err
+	}
+	return b.supervisorConfig().Save(configFile(b.Dir()))
+}
+
+func (b *bringUp) supervisorConfig() supervisor.Config {
+	return supervisor.Config{
+		Dir:        b.Dir(),
+		Components: b.cluster.List(),
+		Sandbox: sandbox.Config{
+			Plan: b.cluster.Plan, Hostname: b.cluster.NodeName, Node: b.cluster.Node,
+			Hierarchies: b.hierarchies, Cgroup: b.state.Traces.Cgroup,
+			Var: filepath.Join(b.Dir(), "var"), Scratch: filepath.Join(b.Dir(), "scratch"),
+			Keep: []string{b.Dir(), b.Builder.Cache.Dir},
+		},
+	}
+}
+
+// undo ends what was begun, keeps the logs, and makes err say where they are.
+func (b *bringUp) undo(ctx context.Context, err error) error {
+	b.child.abandon()
+	if cleanErr := clean(b.Dir(), true); cleanErr != nil {
+		err = fmt.Errorf("%w (and %w)", err, cleanErr)
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return fmt.Errorf("start of cluster %q interrupted: nothing of it is left running", b.Name)
+	}
+	return err
+}
+
+func seconds(since time.Time) string { return fmt.Sprintf("%.1fs", time.Since(since).Seconds()) }
