@@ -146,6 +146,9 @@ func appendDirective(all []directive, m member, prefix string, t *podschema.Type
 	if prefix == orderPrefix && (d.field == nil || d.field.Type.Kind != podschema.List) {
 		return nil, errorf("there is no list %q to put in order", d.name)
 	}
+	if prefix == deletionPrefix && d.value.kind != list && d.value.kind != null {
+		return nil, errorf("is %s, must be a list", d.value)
+	}
 	return append(all, d), nil
 }
 
