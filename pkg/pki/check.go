@@ -43,6 +43,18 @@ func (p *Pair) CheckServing(check ServingCheck) error {
 	return nil
 }
 
+// Anchors returns those of roots that by themselves suffice to verify the pair
+// at now: the CAs behind it.
+func (p *Pair) Anchors(roots []*x509.Certificate, now time.Time) []*x509.Certificate {
+	var anchors []*x509.Certificate
+	for _, root := range roots {
+		if p.CheckServing(ServingCheck{Now: now, Roots: []*x509.Certificate{root}}) == nil {
+			anchors = append(anchors, root)
+		}
+	}
+	return anchors
+}
+
 // CheckCA returns nil when the pair can sign leaves at now, else a *Problem.
 func (p *Pair) CheckCA(now time.Time) error {
 	if err := checkValidity("CA certificate", p.Cert, now); err != nil {

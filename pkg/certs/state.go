@@ -1,0 +1,150 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+)
+
+// The keys of the Secret. The first three are the file names that the server's
+// flags expect by default.
+const (
+	KeyRoots   = "root-cert.pem"    // trusted CAs, newest first
+	KeyChain   = "cert-chain.pem"   // the serving certificate
+	KeyPrivate = "key.pem"          // its key
+	KeyCA      = "ca-cert.pem"      // the CA that signs
+	KeyCAKey   = "ca-key.pem"       // its key
+	KeyNext    = "next-ca-cert.pem" // during a change: the CA to come
+	KeyNextKey = "next-ca-key.pem"  // its key
+	// KeyOldUntil holds the time (RFC 3339) after which no leaf of an earlier CA
+	// is valid any more.
+	KeyOldUntil = "old-ca-until"
+)
+
+// The names that kubernetes.io/tls Secrets and cert-manager use. They are read
+// where the names above are missing, never written.
+const (
+	altRoots   = "ca.crt"
+	altChain   = "tls.crt"
+	altPrivate = "tls.key"
+)
+
+// State is what a Secret says. A nil Pair goes with the error that explains it.
+type State struct {
+	Leaf    *pki.Pair
+	LeafErr error
+	CA      *pki.Pair
+	CAErr   error
+	// Next is nil with a nil NextErr when no change of CA is under way.
+	Next    *pki.Pair
+	NextErr error
+	// Roots are the trusted CAs, newest first.
+	Roots []*x509.Certificate
+	// OldUntil is zero when it is not known.
+	OldUntil time.Time
+	// Empty is true when none of the keys of this package holds anything.
+	Empty bool
+	// Strange are keys that this package does not know, sorted.
+	Strange []string
+}
+
+// ParseState reads a Secret's data. Nothing in it is an error of ParseState: what
+// cannot be used is said in the state.
+func ParseState(data map[string][]byte) State {
+	s := State{Empty: true}
+	for key, value := range data {
+		switch key {
+		case KeyRoots, KeyChain, KeyPrivate, KeyCA, KeyCAKey, KeyNext, KeyNextKey, KeyOldUntil:
+			s.Empty = s.Empty && len(value) == 0
+		case altRoots, altChain, altPrivate:
+			s.Empty = s.Empty && len(value) == 0
+			s.Strange = append(s.Strange, key)
+		default:
+			s.Strange = append(s.Strange, key)
+		}
+	}
+	slices.Sort(s.Strange)
+	s.Roots, _ = pki.ScanBundle(either(data, KeyRoots, altRoots))
+	s.Leaf, s.LeafErr = pki.ParsePair(either(data, KeyChain, altChain), either(data, KeyPrivate, altPrivate))
+	s.CA, s.CAErr = pki.ParsePair(data[KeyCA], data[KeyCAKey])
+	if len(data[KeyNext]) > 0 || len(data[KeyNextKey]) > 0 {
+		s.Next, s.NextErr = pki.ParsePair(data[KeyNext], data[KeyNextKey])
+	}
+	if until, err := time.Parse(time.RFC3339, strings.TrimSpace(string(data[KeyOldUntil]))); err == nil {
+		s.OldUntil = until
+	}
+	return s
+}
+
+func either(data map[string][]byte, key, alternative string) []byte {
+	if value, ok := data[key]; ok {
+		return value
+	}
+	return data[alternative]
+}
+
+// Data returns base with this state's keys set and, where the state has nothing
+// to say, removed. Keys that this package does not know stay. base is not
+// changed.
+func (s State) Data(base map[string][]byte) map[string][]byte {
+	out := maps.Clone(base)
+	if out == nil {
+		out = map[string][]byte{}
+	}
+	setPair(out, KeyChain, KeyPrivate, s.Leaf)
+	setPair(out, KeyCA, KeyCAKey, s.CA)
+	setPair(out, KeyNext, KeyNextKey, s.Next)
+	set(out, KeyRoots, pki.EncodeBundle(s.Roots))
+	until := ""
+	if !s.OldUntil.IsZero() {
+		until = s.OldUntil.UTC().Format(time.RFC3339)
+	}
+	set(out, KeyOldUntil, []byte(until))
+	return out
+}
+
+func setPair(out map[string][]byte, certKey, keyKey string, pair *pki.Pair) {
+	if pair == nil {
+		delete(out, certKey)
+		delete(out, keyKey)
+		return
+	}
+	set(out, certKey, pair.CertPEM)
+	set(out, keyKey, pair.KeyPEM)
+}
+
+func set(out map[string][]byte, key string, value []byte) {
+	if len(value) == 0 {
+		delete(out, key)
+		return
+	}
+	out[key] = value
+}
+
+// Trusted are the CAs that the caBundle must hold in this state: the roots, and
+// the next CA from the moment it is announced. Expired ones are left out.
+func (s State) Trusted(now time.Time) []*x509.Certificate {
+	var next []*x509.Certificate
+	if s.Next != nil {
+		next = append(next, s.Next.Cert)
+	}
+	return pki.Unexpired(pki.Union(s.Roots, next), now)
+}
+
+// Bundle is the part of the state that a server needs; nil without a leaf.
+func (s State) Bundle() *Bundle {
+	if s.Leaf == nil {
+		return nil
+	}
+	return &Bundle{Leaf: s.Leaf, Roots: s.Roots}
+}
+
+// sameLeaf reports whether both hold the same certificate and key.
+func sameLeaf(a, b *pki.Pair) bool {
+	return a != nil && b != nil && bytes.Equal(a.CertPEM, b.CertPEM) && bytes.Equal(a.KeyPEM, b.KeyPEM)
+}

@@ -1,0 +1,69 @@
+package certs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
+)
+
+// Store is one Secret. Errors are those of k8s.io/apimachinery/pkg/api/errors.
+type Store interface {
+	Get(ctx context.Context) (*corev1.Secret, error)
+	// Update writes the Secret and returns it as it was stored; a conflict when its
+	// resourceVersion is not the latest any more.
+	Update(ctx context.Context, secret *corev1.Secret) (*corev1.Secret, error)
+	// Watch calls on with the Secret at first and at every change, nil while there
+	// is none, until ctx ends. It tries again for ever; failures go to failed, and a
+	// nil means that it works again.
+	Watch(ctx context.Context, on func(*corev1.Secret), failed func(error))
+}
+
+// SecretName names a Secret.
+type SecretName struct{ Namespace, Name string }
+
+// ParseSecretName reads "namespace/name".
+func ParseSecretName(s string) (SecretName, error) {
+	namespace, name, ok := strings.Cut(s, "/")
+	if !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
+		return SecretName{}, fmt.Errorf("%q must be namespace/name", s)
+	}
+	return SecretName{namespace, name}, nil
+}
+
+func (n SecretName) String() string { return n.Namespace + "/" + n.Name }
+
+// secretStore reaches one Secret through the API. It needs get, list, watch and
+// update on this name and nothing else: the Secret is created by the chart.
+type secretStore struct {
+	client clientcorev1.SecretInterface
+	name   string
+}
+
+// NewStore returns the Store of one Secret.
+func NewStore(client clientcorev1.SecretsGetter, name SecretName) Store {
+	return &secretStore{client: client.Secrets(name.Namespace), name: name.Name}
+}
+
+func (s *secretStore) Get(ctx context.Context) (*corev1.Secret, error) {
+	return s.client.Get(ctx, s.name, metav1.GetOptions{})
+}
+
+func (s *secretStore) Update(ctx context.Context, secret *corev1.Secret) (*corev1.Secret, error) {
+	return s.client.Update(ctx, secret, metav1.UpdateOptions{FieldManager: "istio-sidecar-injector"})
+}
+
+func (s *secretStore) Watch(ctx context.Context, on func(*corev1.Secret), failed func(error)) {
+	kube.Follow(ctx, s.client, s.name, &corev1.Secret{}, func(secret *corev1.Secret, exists bool) {
+		if !exists {
+			secret = nil
+		}
+		on(secret)
+	}, failed)
+}

@@ -1,0 +1,47 @@
+package webhookcfg
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+)
+
+// Mended returns what a caBundle must be, and whether that differs from what it
+// is. retired marks CAs that must go though they are not expired. With no wanted
+// CA nothing is judged: a caBundle may only be mended by who knows what it needs.
+func Mended(live []byte, want []*x509.Certificate, retired func(*x509.Certificate) bool, now time.Time) (text []byte, changed bool) {
+	want = pki.Unexpired(want, now)
+	if len(want) == 0 {
+		return live, false
+	}
+	have, rubbish := pki.ScanBundle(live)
+	var keep []*x509.Certificate
+	for _, ca := range pki.Unexpired(have, now) {
+		if pki.Contains(want, ca) || !retired(ca) {
+			keep = append(keep, ca)
+		}
+	}
+	result := pki.Union(keep, want)
+	// Nothing dropped, nothing doubled and nothing added: the union of what is kept
+	// with what is wanted is as long as what is there.
+	if !rubbish && len(keep) == len(have) && len(result) == len(have) {
+		return live, false
+	}
+	return pki.EncodeBundle(result), true
+}
+
+// superseded reports whether ca is an earlier CA of ours: not wanted, and older
+// than the newest wanted one. A younger one is left alone, because then it is not
+// the CA that is out of date but what is known here about the Secret.
+func superseded(ca *x509.Certificate, want []*x509.Certificate, ours func(*x509.Certificate) bool) bool {
+	if !ours(ca) || pki.Contains(want, ca) {
+		return false
+	}
+	for _, w := range want {
+		if ours(w) && ca.NotBefore.Before(w.NotBefore) {
+			return true
+		}
+	}
+	return false
+}

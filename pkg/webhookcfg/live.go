@@ -1,0 +1,149 @@
+package webhookcfg
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+)
+
+// live is what is known of the webhook configurations in the cluster.
+type live struct {
+	names   []string // of configurations
+	entries []string // names of webhook entries
+
+	mu      sync.Mutex
+	seen    map[string]*admissionv1.MutatingWebhookConfiguration // nil value: does not exist
+	trusted []*x509.Certificate
+	exists  bool
+	since   map[string]time.Time // key: the certificate's bytes
+}
+
+func newLive(names, entryNames []string) *live {
+	return &live{names: names, entries: entryNames,
+		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{}}
+}
+
+// observe takes in what a configuration is now (nil: there is none) and reports
+// whether this is news.
+func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfiguration, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.seen[name]; old != nil && config != nil && kube.Older(config, old) {
+		return false
+	}
+	l.seen[name] = config
+	l.trusted, l.exists = l.common()
+	since := map[string]time.Time{}
+	for _, ca := range l.trusted {
+		at, ok := l.since[string(ca.Raw)]
+		if !ok {
+			at = now
+		}
+		since[string(ca.Raw)] = at
+	}
+	l.since = since
+	return true
+}
+
+// common are the CAs that all entries have; exists is false without any entry.
+// Before all configurations have been read, nothing counts as trusted.
+func (l *live) common() (cas []*x509.Certificate, exists bool) {
+	first := true
+	for _, name := range l.names {
+		config, read := l.seen[name]
+		if !read {
+			return nil, true
+		}
+		if config == nil {
+			continue
+		}
+		for _, e := range entries(config, l.entries) {
+			here, _ := pki.ScanBundle(e.live)
+			if first {
+				cas, first = pki.Union(here), false
+				continue
+			}
+			var both []*x509.Certificate
+			for _, ca := range cas {
+				if pki.Contains(here, ca) {
+					both = append(both, ca)
+				}
+			}
+			cas = both
+		}
+	}
+	return cas, !first
+}
+
+func (l *live) get(name string) (config *admissionv1.MutatingWebhookConfiguration, read bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	config, read = l.seen[name]
+	return config, read
+}
+
+// Live implements the certificates' view of the cluster: the CAs that every
+// webhook entry holds. known is false when there is no entry. As long as a
+// configuration has not been read, it is assumed to be there and to trust nobody.
+func (l *live) Live() (cas []*x509.Certificate, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.seen) == 0 {
+		return nil, true
+	}
+	return l.trusted, l.exists
+}
+
+// Since is when Live began to hold ca without a gap, by this process's clock and
+// observation; zero when it does not.
+func (l *live) Since(ca *x509.Certificate) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since[string(ca.Raw)]
+}
+
+// Explain says why Live may hold less than hoped; nil when each configuration has
+// been read, has an entry of ours, and the entry has a CA.
+func (l *live) Explain() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for _, name := range l.names {
+		config, read := l.seen[name]
+		switch {
+		case !read:
+			errs = append(errs, fmt.Errorf("webhook configuration %s has not been read yet", name))
+		case config == nil:
+			errs = append(errs, fmt.Errorf("webhook configuration %s does not exist", name))
+		default:
+			errs = append(errs, explainEntries(config, l.entries))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func explainEntries(config *admissionv1.MutatingWebhookConfiguration, names []string) error {
+	found := entries(config, names)
+	if len(found) == 0 {
+		var have []string
+		for _, w := range config.Webhooks {
+			have = append(have, w.Name)
+		}
+		return fmt.Errorf("webhook configuration %s has no entry named %s, only %q: set --webhookName",
+			config.Name, strings.Join(names, " or "), have)
+	}
+	for _, e := range found {
+		if cas, _ := pki.ScanBundle(e.live); len(cas) == 0 {
+			return fmt.Errorf("caBundle of webhook %s in %s holds no CA", e.name, config.Name)
+		}
+	}
+	return nil
+}
