@@ -1,0 +1,117 @@
+package render
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+// Error is a template that cannot be compiled, or failed on one pod.
+type Error struct {
+	// Template is its name in the configuration.
+	Template string
+	// File and Line are where the place stands in the configuration file; File
+	// is empty and Line counts within the template where that is not known.
+	File string
+	Line int
+	// Expression is the part of the template that failed; may be empty.
+	Expression string
+	// Problem says what is wrong.
+	Problem string
+	cause   error
+}
+
+func (e *Error) Error() string {
+	var s strings.Builder
+	if e.File != "" {
+		fmt.Fprintf(&s, "%s:", e.File)
+		if e.Line > 0 {
+			fmt.Fprintf(&s, "%d:", e.Line)
+		}
+		s.WriteByte(' ')
+	}
+	fmt.Fprintf(&s, "template %q", e.Template)
+	if e.File == "" && e.Line > 0 {
+		fmt.Fprintf(&s, " line %d", e.Line)
+	}
+	if e.Expression != "" {
+		fmt.Fprintf(&s, " at %s", e.Expression)
+	}
+	return s.String() + ": " + e.Problem
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// LimitError says which limit an execution has exceeded.
+type LimitError struct {
+	What, Limit string
+	// Where is the template and line of the loop or call; may be empty.
+	Where string
+}
+
+func (e *LimitError) Error() string {
+	s := fmt.Sprintf("exceeds the limit on %s, %s", e.What, e.Limit)
+	if e.Where != "" {
+		s += ", in " + e.Where
+	}
+	return s
+}
+
+func count(n int) string { return strconv.Itoa(n) }
+
+func byteCount(n int) string { return strconv.Itoa(n) + " bytes" }
+
+// explain takes the message of text/template apart, which reads
+// `template: NAME:LINE:COLUMN: executing "NAME" at <EXPRESSION>: PROBLEM`,
+// when parsing without column and expression.
+func (t *Template) explain(err error) *Error {
+	e := &Error{Template: t.name, Problem: err.Error(), cause: err}
+	var limit *LimitError
+	if errors.As(err, &limit) {
+		e.locate(t, 0)
+		return e
+	}
+	msg := err.Error()
+	var exec template.ExecError
+	if errors.As(err, &exec) {
+		msg = exec.Err.Error()
+	}
+	rest, ok := strings.CutPrefix(msg, "template: "+t.name+":")
+	if !ok {
+		e.locate(t, 0)
+		return e
+	}
+	number, rest, _ := strings.Cut(rest, ":")
+	line, _ := strconv.Atoi(number)
+	if column, after, ok := strings.Cut(rest, ": "); ok {
+		if _, err := strconv.Atoi(column); err == nil {
+			rest = after
+		}
+	}
+	rest = strings.TrimSpace(rest)
+	if after, ok := strings.CutPrefix(rest, "executing "); ok {
+		if _, at, ok := strings.Cut(after, " at <"); ok {
+			// An expression may hold ">: " itself, the problem hardly does.
+			if i := strings.LastIndex(at, ">: "); i >= 0 {
+				e.Expression, rest = at[:i], at[i+len(">: "):]
+			}
+		}
+	}
+	e.Problem = rest
+	e.locate(t, line)
+	return e
+}
+
+// locate turns a line of the template into one of the file.
+func (e *Error) locate(t *Template, line int) {
+	e.Line = line
+	if t.source.File == "" {
+		return
+	}
+	e.File = t.source.File
+	if line > 0 && t.source.Line > 0 {
+		e.Line = line + t.source.Line - 1
+	}
+}

@@ -1,0 +1,339 @@
+package render
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"sort"
+	"strings"
+	"text/template"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+// removed are the functions of sprig that templates do not get: those that
+// reach outside, read the clock or its time zone, draw random numbers, or cost
+// without bound.
+func removed() []string {
+	return []string{
+		// environment and network; env comes back with an allow list
+		"env", "expandenv", "getHostByName",
+		// clock; without now there is no time that the others could work on
+		"now", "ago", "date", "date_in_zone", "dateInZone", "date_modify", "dateModify",
+		"must_date_modify", "mustDateModify", "htmlDate", "htmlDateInZone",
+		"toDate", "mustToDate", "unixEpoch", "durationRound",
+		// randomness
+		"randAlphaNum", "randAlpha", "randAscii", "randNumeric", "randBytes", "randInt",
+		"shuffle", "uuidv4", "encryptAES",
+		// cost, and keys that nobody could ever rotate
+		"bcrypt", "htpasswd", "derivePassword", "genPrivateKey", "genCA", "genCAWithKey",
+		"genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey",
+		"buildCustomCert", "decryptAES",
+	}
+}
+
+// harmless are the functions of sprig whose result is hardly larger than their
+// arguments, however often they are applied, and whose cost is linear. They are
+// called as they are, because templates call them often.
+func harmless() []string {
+	return []string{
+		"default", "empty", "coalesce", "ternary", "trunc", "trim", "trimAll", "trimall", "trimPrefix",
+		"trimSuffix", "lower", "hasPrefix", "hasSuffix", "int", "int64", "float64", "atoi",
+		"add", "add1", "sub", "mul", "div", "mod", "max", "min", "biggest", "kindOf", "kindIs",
+		"typeOf", "typeIs", "typeIsLike", "hasKey", "get", "first", "last", "base", "dir", "ext",
+		"clean", "isAbs", "fail",
+	}
+}
+
+// sprigFuncs returns what is left of sprig, within limits.
+func sprigFuncs() template.FuncMap {
+	m := sprig.TxtFuncMap()
+	for _, name := range removed() {
+		delete(m, name)
+	}
+	plain := map[string]any{}
+	for _, name := range harmless() {
+		plain[name] = m[name]
+	}
+	bounded := multiplying(m)
+	for name, f := range m {
+		m[name] = guarded(f)
+	}
+	for name, f := range bounded {
+		m[name] = f
+	}
+	for name, f := range plain {
+		m[name] = f
+	}
+	return m
+}
+
+// multiplying returns those functions of sprig anew whose result or cost is not
+// linear in their arguments, with a check before they do anything, and those
+// whose result depends on the order of a map.
+func multiplying(m template.FuncMap) template.FuncMap {
+	out := template.FuncMap{
+		"repeat": func(n int, s string) string {
+			if n < 0 {
+				exceeded("repeat: invalid count %d, must not be negative", n)
+			}
+			product(n, len(s))
+			return checkText(strings.Repeat(s, n))
+		},
+		"until":     func(n int) []int { return steps(0, n, sign(n)) },
+		"untilStep": func(start, stop, step int) []int { return steps(start, stop, step) },
+		"seq":       seq,
+		"indent":    func(n int, s string) string { return pad(n, s) },
+		"nindent":   func(n int, s string) string { return "\n" + pad(n, s) },
+		"replace": func(old, new, s string) string {
+			product(strings.Count(s, old), len(new))
+			return checkText(strings.ReplaceAll(s, old, new))
+		},
+		"join":    join,
+		"quote":   quote,
+		"keys":    mapKeys,
+		"values":  mapValues,
+		"print":   func(args ...any) string { return checkText(fmt.Sprint(weighed(args)...)) },
+		"println": func(args ...any) string { return checkText(fmt.Sprintln(weighed(args)...)) },
+		"printf":  printf,
+		"list":    list,
+		"tuple":   list,
+	}
+	wrap := m["wrapWith"].(func(int, string, string) string)
+	wrapWith := func(n int, sep, s string) string {
+		product(len(s)/max(n, 1)+1, len(sep))
+		return checkText(wrap(n, sep, s))
+	}
+	out["wrapWith"] = wrapWith
+	out["wrap"] = func(n int, s string) string { return wrapWith(n, "\n", s) }
+	for _, name := range []string{"uniq", "mustUniq", "without", "mustWithout"} {
+		out[name] = shortList(m[name])
+	}
+	for name, f := range m {
+		if strings.HasPrefix(strings.ToLower(name), "regex") || strings.HasPrefix(name, "mustRegex") {
+			out[name] = shortPattern(name, f)
+		}
+	}
+	return out
+}
+
+func sign(n int) int {
+	if n < 0 {
+		return -1
+	}
+	return 1
+}
+
+func steps(start, stop, step int) []int {
+	if step == 0 || step > 0 && stop < start || step < 0 && stop > start {
+		return []int{}
+	}
+	distance, stride := uint64(stop-start), uint64(step)
+	if step < 0 {
+		distance, stride = uint64(start-stop), uint64(-step)
+	}
+	n := distance / stride
+	if distance%stride > 0 {
+		n++
+	}
+	if n > maxRange {
+		exceeded("counts more than %d", maxRange)
+	}
+	out := make([]int, 0, n)
+	for i := range int(n) {
+		out = append(out, start+i*step)
+	}
+	return out
+}
+
+// seq counts like its namesake on the command line: last, or first last, or
+// first step last.
+func seq(args ...int) string {
+	var numbers []int
+	switch len(args) {
+	case 1:
+		numbers = counted(1, args[0], sign(args[0]-1))
+	case 2:
+		numbers = counted(args[0], args[1], sign(args[1]-args[0]))
+	case 3:
+		numbers = counted(args[0], args[2], args[1])
+	}
+	return strings.Trim(fmt.Sprint(numbers), "[]")
+}
+
+func counted(first, last, step int) []int {
+	if step > 0 && last < first || step < 0 && last > first {
+		return nil
+	}
+	return steps(first, last+sign(step), step)
+}
+
+func pad(n int, s string) string {
+	if n < 0 {
+		exceeded("indent: invalid width %d, must not be negative", n)
+	}
+	product(strings.Count(s, "\n")+1, n)
+	blanks := strings.Repeat(" ", n)
+	return checkText(blanks + strings.ReplaceAll(s, "\n", "\n"+blanks))
+}
+
+// join is written out for the two types that templates join; others go by
+// their printed form, as in sprig.
+func join(sep string, v any) string {
+	var items []string
+	switch v := v.(type) {
+	case []string:
+		items = v
+	case []any:
+		for _, e := range v {
+			if e != nil {
+				items = append(items, text(e))
+			}
+		}
+	case nil:
+	default:
+		r := reflect.ValueOf(v)
+		if r.Kind() != reflect.Slice && r.Kind() != reflect.Array {
+			items = []string{text(v)}
+			break
+		}
+		for i := range r.Len() {
+			if e := r.Index(i).Interface(); e != nil {
+				items = append(items, text(e))
+			}
+		}
+	}
+	product(len(items), len(sep))
+	return checkText(strings.Join(items, sep))
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	case error:
+		return v.Error()
+	case fmt.Stringer:
+		return v.String()
+	}
+	weigh(reflect.ValueOf(v), maxValue)
+	return fmt.Sprint(v)
+}
+
+func quote(args ...any) string {
+	out := make([]string, 0, len(args))
+	for _, a := range args {
+		if a != nil {
+			out = append(out, fmt.Sprintf("%q", text(a)))
+		}
+	}
+	return checkText(strings.Join(out, " "))
+}
+
+func list(args ...any) []any {
+	return weighed(args)
+}
+
+func weighed(args []any) []any {
+	weigh(reflect.ValueOf(args), maxValue)
+	return args
+}
+
+// printf checks widths, which make long strings from short ones, and the
+// number of verbs, since %[1]s may repeat one argument.
+func printf(format string, args ...any) string {
+	size := weigh(reflect.ValueOf(args), maxValue)
+	verbs, width := 0, 0
+	for i := 0; i < len(format); i++ {
+		switch c := format[i]; {
+		case c == '%':
+			verbs++
+			width = 0
+		case c == '*' && verbs > 0:
+			exceeded("printf: %q takes a width from its arguments, write it out", format)
+		case c >= '0' && c <= '9':
+			if width = width*10 + int(c-'0'); width > maxWidth && verbs > 0 && widthAt(format, i) {
+				exceeded("printf: a width in %.40q is larger than %d", format, maxWidth)
+			}
+		default:
+			width = 0
+		}
+	}
+	product(verbs, size+maxWidth)
+	return checkText(fmt.Sprintf(format, args...))
+}
+
+// widthAt reports whether the digit at i belongs to a verb rather than to the
+// text: between it and the last % stands nothing but flags and digits.
+func widthAt(format string, i int) bool {
+	start := strings.LastIndexByte(format[:i], '%')
+	return start >= 0 && strings.Trim(format[start+1:i], "0123456789+-# .[]") == ""
+}
+
+// mapKeys and mapValues follow the order of the keys: sprig's own follow the
+// order of iteration, which differs from one execution to the next.
+func mapKeys(maps ...map[string]any) []string {
+	var out []string
+	for _, m := range maps {
+		out = append(out, sortedKeys(m)...)
+	}
+	return out
+}
+
+func mapValues(m map[string]any) []any {
+	out := make([]any, 0, len(m))
+	for _, k := range sortedKeys(m) {
+		out = append(out, m[k])
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// shortList guards functions that compare each item with each other. The list
+// is their first argument.
+func shortList(f any) any {
+	inner := reflect.ValueOf(guarded(f))
+	call := inner.Call
+	if inner.Type().IsVariadic() {
+		call = inner.CallSlice
+	}
+	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
+		l := args[0]
+		if l.Kind() == reflect.Interface {
+			l = l.Elem()
+		}
+		if l.Kind() == reflect.Slice && l.Len() > maxUnique {
+			exceeded("a list has more than the %d items that can be compared with each other", maxUnique)
+		}
+		return call(args)
+	}).Interface()
+}
+
+// shortPattern guards functions that compile a regular expression, which is
+// their first argument. Go's matching is linear; replacing is not.
+func shortPattern(name string, f any) any {
+	inner := reflect.ValueOf(guarded(f))
+	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
+		pattern := args[0].String()
+		if len(pattern) > maxPattern {
+			exceeded("a regular expression is longer than %d bytes", maxPattern)
+		}
+		if strings.Contains(name, "eplace") {
+			if re, err := regexp.Compile(pattern); err == nil {
+				product(len(re.FindAllStringIndex(args[1].String(), maxProduct)), args[2].Len())
+				product(args[1].Len(), strings.Count(args[2].String(), "$"))
+			}
+		}
+		return inner.Call(args)
+	}).Interface()
+}
