@@ -1,0 +1,34 @@
+{{/* Sentences for NOTES.txt about settings that deserve a second look; one per line. */}}
+{{- define "istio-sidecar-injector.warnings" -}}
+{{- $replicas := ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled | int }}
+{{- if and (lt $replicas 2) (eq .Values.webhook.failurePolicy "Fail") }}
+One replica with webhook.failurePolicy Fail: while it is away, pods of the selected namespaces cannot be created. Set replicaCount to 2 or more.
+{{- end }}
+{{- if eq .Values.webhook.failurePolicy "Ignore" }}
+webhook.failurePolicy Ignore: a pod that is created while no injector answers runs without sidecar, and nothing says so.
+{{- end }}
+{{- if and .Values.webhook.namespaceSelector (not (contains .Release.Namespace (toJson .Values.webhook.namespaceSelector))) }}
+webhook.namespaceSelector does not name {{ .Release.Namespace }}: make sure that it selects neither the injector's namespace nor those that the cluster needs to come up.
+{{- end }}
+{{- if and .Values.enableNamespacesByDefault (include "istio-sidecar-injector.revision" .) }}
+enableNamespacesByDefault has no effect together with revision.
+{{- end }}
+{{- if and (not .Values.webhook.reconcile) (ne .Values.certs.mode "certManager") }}
+webhook.reconcile is false: put the CA into the webhook configuration yourself, the API server does not trust the injector before.
+{{- end }}
+{{- if and (eq .Values.certs.mode "certManager") .Values.webhook.reconcile }}
+certs.mode certManager: cert-manager's CA injector keeps the caBundle; webhook.reconcile has no effect.
+{{- end }}
+{{- if and .Values.hostNetwork (eq (int .Values.webhook.port) 10250) }}
+hostNetwork with webhook.port 10250: the kubelet has that port, choose another.
+{{- end }}
+{{- if kindIs "string" .Values.image }}
+image as a bare name is deprecated: write image.name, and image.hub and image.tag beside it.
+{{- end }}
+{{- if and (not .Values.policy) (ne .Values.global.proxy.autoInject "enabled") }}
+global.proxy.autoInject is deprecated: write policy.
+{{- end }}
+{{- if or .Values.podAntiAffinityLabelSelector .Values.podAntiAffinityTermLabelSelector }}
+podAntiAffinityLabelSelector and podAntiAffinityTermLabelSelector are deprecated: write affinity.
+{{- end }}
+{{- end }}
