@@ -12,7 +12,7 @@ export CGO_ENABLED := 0
 
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 GO_BUILD  = $(GO) build -trimpath -ldflags "$(LDFLAGS)"
-CLUSTER   = bin/embedded-cluster
+CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
@@ -41,9 +41,6 @@ bin/demo: FORCE
 bin/image: FORCE
 	@echo "build    $@"
 	@cd scripts/tools && $(GO) build -trimpath -o ../../$@ ./image
-
-$(CLUSTER): FORCE
-	@cd scripts/cluster && $(GO) build -trimpath -o ../../$@ ./cmd/embedded-cluster
 
 ## ---- images
 
@@ -79,17 +76,17 @@ ifdef KUBECONFIG
 	@$(MAKE) --no-print-directory push
 	@bin/demo --kubeconfig "$(KUBECONFIG)" --hub $(HUB) --tag $(TAG) --next "kubectl get nodes"
 else
-	@$(MAKE) --no-print-directory image $(CLUSTER)
+	@$(MAKE) --no-print-directory image
 	@$(CLUSTER) up --name $(DEMO_CLUSTER)
 	@$(CLUSTER) load-image --name $(DEMO_CLUSTER) bin/images/sidecar_injector.tar bin/images/demo.tar
 	@bin/demo --kubeconfig "$$($(CLUSTER) kubeconfig --name $(DEMO_CLUSTER))" --hub $(HUB) --tag $(TAG) \
 	  --next 'export KUBECONFIG=$$(make -s kubeconfig)'
 endif
 
-kubeconfig: $(CLUSTER) ## the path of the embedded cluster's kubeconfig
+kubeconfig: ## the path of the embedded cluster's kubeconfig
 	@$(CLUSTER) kubeconfig --name $(DEMO_CLUSTER)
 
-down: $(CLUSTER) ## remove the embedded cluster
+down: ## remove the embedded cluster
 	@$(CLUSTER) down --name $(DEMO_CLUSTER)
 
 KIND_CLUSTER := sidecar-injector
@@ -121,7 +118,7 @@ lint: tools ## formatting, vet, staticcheck
 tools:
 	@cd scripts/tools && $(GO) build -trimpath -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
 
-e2e: build image bin/helm $(CLUSTER) ## the path of every user, on a real node
+e2e: build image bin/helm ## the path of every user, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)
 
 # measured NAME,COMMAND: run COMMAND, then print the figures that it recorded.

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,7 @@ func StartCluster(ctx context.Context, root, name string, progress io.Writer, fl
 		l, err := Connect(root, given)
 		return l, func() error { return nil }, err
 	}
-	program := filepath.Join(root, "bin", "embedded-cluster")
+	program := clusterProgram(root)
 	command := func(ctx context.Context, verb string, more ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, program, append([]string{verb, "--name", name}, more...)...)
 		cmd.Stdout, cmd.Stderr = progress, progress
@@ -49,12 +50,32 @@ func StartCluster(ctx context.Context, root, name string, progress io.Writer, fl
 	return l, down, err
 }
 
+func clusterProgram(root string) string {
+	return filepath.Join(root, "scripts", "cluster", "embedded-cluster")
+}
+
+// HostAddress is the address at which the embedded cluster of that name reaches
+// programs of this machine.
+func HostAddress(ctx context.Context, root, name string) (string, error) {
+	out, err := exec.CommandContext(ctx, clusterProgram(root), "status", "--name", name, "-o", "json").Output()
+	if err != nil {
+		return "", fmt.Errorf("status of cluster %s: %w", name, err)
+	}
+	var status struct {
+		HostAddress string `json:"hostAddress"`
+	}
+	if err := json.Unmarshal(out, &status); err != nil {
+		return "", fmt.Errorf("status of cluster %s: %w", name, err)
+	}
+	return status.HostAddress, nil
+}
+
 // LoadImages puts image archives into the embedded cluster of that name.
 func LoadImages(ctx context.Context, root, name string, progress io.Writer, archives ...string) error {
 	if os.Getenv(KubeconfigEnv) != "" {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(root, "bin", "embedded-cluster"), append([]string{"load-image", "--name", name}, archives...)...)
+	cmd := exec.CommandContext(ctx, clusterProgram(root), append([]string{"load-image", "--name", name}, archives...)...)
 	cmd.Stdout, cmd.Stderr = progress, progress
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("load images %s: %w", strings.Join(archives, ", "), err)
