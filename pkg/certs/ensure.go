@@ -60,7 +60,7 @@ func Ensure(ctx context.Context, o EnsureOptions) (*Bundle, error) {
 		if ctx.Err() == nil {
 			// The call that ctx cuts short tells less than the one before.
 			e.last = err
-			o.Log.Info("waiting", "reason", err.Error())
+			e.tell(err)
 		} else if e.last == nil {
 			e.last = err
 		}
@@ -75,6 +75,15 @@ type ensurer struct {
 	actor *actor
 	last  error
 	wait  time.Duration
+	told  string
+}
+
+// tell logs what is waited for, once.
+func (e *ensurer) tell(err error) {
+	if err.Error() != e.told {
+		e.told = err.Error()
+		e.o.Log.Info("waiting", "reason", e.told)
+	}
 }
 
 // errNotYet is a wait that is no failure.

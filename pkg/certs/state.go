@@ -71,6 +71,9 @@ func ParseState(data map[string][]byte) State {
 	slices.Sort(s.Strange)
 	s.Roots, _ = pki.ScanBundle(either(data, KeyRoots, altRoots))
 	s.Leaf, s.LeafErr = pki.ParsePair(either(data, KeyChain, altChain), either(data, KeyPrivate, altPrivate))
+	if s.Empty {
+		s.LeafErr = &pki.Problem{Kind: pki.Malformed, Text: "the secret is empty"}
+	}
 	s.CA, s.CAErr = pki.ParsePair(data[KeyCA], data[KeyCAKey])
 	if len(data[KeyNext]) > 0 || len(data[KeyNextKey]) > 0 {
 		s.Next, s.NextErr = pki.ParsePair(data[KeyNext], data[KeyNextKey])

@@ -200,7 +200,7 @@ func (r *Reconciler) Pending() []string {
 	var out []string
 	for _, name := range r.o.Configs {
 		if config, plan := r.plan(name, r.o.Clock.Now()); config != nil && len(plan.bundles) > 0 {
-			out = append(out, fmt.Sprintf("set caBundle of webhook configuration %s to %d CAs: %s", name, plan.count, plan.reason))
+			out = append(out, fmt.Sprintf("set caBundle of webhook configuration %s, then of %d CA certificate(s), because %s", name, plan.count, plan.reason))
 		}
 	}
 	return out
