@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -49,18 +50,31 @@ func importImage(ctx context.Context, s state.State, file string) ([]string, err
 	}
 	cmd := exec.CommandContext(ctx, s.Ctr, "--address", inside(s.Supervisor.PID, components.ContainerdSocket),
 		"--namespace", "k8s.io", "images", "import", absolute)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("cannot import image archive %s: %w: %s", file, err, lastLines(out))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("cannot import image archive %s: %w: %s", file, err, lastLine(stderr.String()))
 	}
-	return imported(string(out)), nil
+	references := saved(stdout.String())
+	if len(references) == 0 {
+		return nil, fmt.Errorf("image archive %s names no image: give its image a name, such as example.com/app:1, when saving it", file)
+	}
+	return references, nil
 }
 
-func imported(output string) []string {
-	return strings.Split(strings.TrimSpace(output), "\n")
+// saved picks the references out of what ctr prints: each stands before the
+// word "saved", among lines about progress.
+func saved(output string) []string {
+	var references []string
+	for line := range strings.Lines(output) {
+		if f := strings.Fields(line); len(f) == 2 && f[1] == "saved" {
+			references = append(references, f[0])
+		}
+	}
+	return references
 }
 
-func lastLines(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return strings.Join(lines[max(0, len(lines)-3):], "; ")
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
 }

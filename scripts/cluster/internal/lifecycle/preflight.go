@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,8 @@ const noOverlay = 3
 func probe(ctx context.Context, dir string) (overlay bool, err error) {
 	cmd := selfCommand(ProbeCommand, dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: sandbox.Flags}
-	out := new(lastLine)
-	cmd.Stderr = out
+	var out bytes.Buffer
+	cmd.Stderr = &out
 	if err := cmd.Start(); err != nil {
 		return false, namespaceError(err)
 	}
@@ -62,19 +63,10 @@ func probe(ctx context.Context, dir string) (overlay bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("the namespaces do not work: %s (%w)", out, err)
+		return false, fmt.Errorf("the namespaces do not work: %s (%w)", lastLine(out.String()), err)
 	}
 	return true, nil
 }
-
-// lastLine keeps what was written last.
-type lastLine struct{ text []byte }
-
-func (l *lastLine) Write(p []byte) (int, error) {
-	l.text = append(l.text[:0], p...)
-	return len(p), nil
-}
-func (l *lastLine) String() string { return string(l.text) }
 
 // Probe is the probe itself. It returns an exit status.
 func Probe(dir string) int {
