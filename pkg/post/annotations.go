@@ -1,0 +1,170 @@
+package post
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// ProxyConfigKey overlays the mesh's proxy configuration for one pod.
+const ProxyConfigKey = "proxy.istio.io/config"
+
+// check says what is wrong with a value; the error names what is allowed.
+type check func(value string) error
+
+// checks returns the check for an annotation, or nil. A switch rather than a
+// map: there is no package state, and most annotations have no check.
+func checks(name string) check {
+	switch name {
+	case InterceptionModeKey:
+		return interceptionMode
+	case StatusPortKey:
+		return statusPort
+	case "readiness.status.sidecar.istio.io/initialDelaySeconds",
+		"readiness.status.sidecar.istio.io/periodSeconds",
+		"readiness.status.sidecar.istio.io/failureThreshold":
+		return wholeNumber
+	case "traffic.sidecar.istio.io/includeOutboundIPRanges":
+		return orAll(ranges)
+	case "traffic.sidecar.istio.io/excludeOutboundIPRanges":
+		return ranges
+	case "traffic.sidecar.istio.io/includeInboundPorts":
+		return orAll(portList)
+	case "traffic.sidecar.istio.io/excludeInboundPorts",
+		"traffic.sidecar.istio.io/includeOutboundPorts",
+		"traffic.sidecar.istio.io/excludeOutboundPorts":
+		return portList
+	case "traffic.sidecar.istio.io/excludeInterfaces",
+		"traffic.sidecar.istio.io/kubevirtInterfaces",
+		"istio.io/reroute-virtual-interfaces":
+		return interfaces
+	case MergeMetricsKey:
+		return boolean
+	case "sidecar.istio.io/proxyCPU", "sidecar.istio.io/proxyMemory",
+		"sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/proxyMemoryLimit":
+		return quantity
+	}
+	return nil
+}
+
+// CheckAnnotations checks the annotations that templates use without looking.
+// The error lists every one that is wrong: annotation, value, what is allowed.
+func CheckAnnotations(annotations map[string]string) error {
+	var bad []string
+	for name, value := range annotations {
+		if c := checks(name); c != nil && c(value) != nil {
+			bad = append(bad, name)
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	slices.Sort(bad)
+	errs := make([]error, len(bad))
+	for i, name := range bad {
+		value := annotations[name]
+		errs[i] = fmt.Errorf("annotation %s: invalid value %.80q: %w", name, value, checks(name)(value))
+	}
+	return errors.Join(errs...)
+}
+
+func interceptionMode(s string) error {
+	switch s {
+	case "REDIRECT", "TPROXY", "NONE":
+		return nil
+	}
+	return errors.New("must be REDIRECT, TPROXY or NONE")
+}
+
+func statusPort(s string) error {
+	if _, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16); err != nil {
+		return errors.New("must be a port from 0 to 65535")
+	}
+	return nil
+}
+
+func wholeNumber(s string) error {
+	if _, err := strconv.ParseUint(s, 10, 32); err != nil {
+		return errors.New("must be a whole number from 0 to 4294967295")
+	}
+	return nil
+}
+
+func boolean(s string) error {
+	if _, err := strconv.ParseBool(s); err != nil {
+		return errors.New("must be true or false")
+	}
+	return nil
+}
+
+// orAll allows * besides what c allows.
+func orAll(c check) check {
+	return func(s string) error {
+		if s == "*" {
+			return nil
+		}
+		if err := c(s); err != nil {
+			return fmt.Errorf("%w, or *", err)
+		}
+		return nil
+	}
+}
+
+func ranges(s string) error {
+	if s == "" {
+		return nil
+	}
+	for _, item := range strings.Split(s, ",") {
+		if _, err := netip.ParsePrefix(item); err != nil {
+			return fmt.Errorf("%q is not an IP range, must be a comma separated list such as 10.0.0.0/8,192.168.1.0/24", item)
+		}
+	}
+	return nil
+}
+
+func portList(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return nil
+	}
+	for _, item := range strings.Split(s, ",") {
+		if _, err := strconv.ParseUint(strings.TrimSpace(item), 10, 16); err != nil {
+			return fmt.Errorf("%q is not a port, must be a comma separated list of numbers from 0 to 65535", item)
+		}
+	}
+	return nil
+}
+
+// interfaces follows the kernel: at most 15 characters, no blanks or slashes.
+// A trailing + stands for any ending in iptables.
+func interfaces(s string) error {
+	if strings.TrimSpace(s) == "" {
+		return nil
+	}
+	for _, item := range strings.Split(s, ",") {
+		name := strings.TrimSpace(item)
+		bad := strings.IndexFunc(name, func(r rune) bool {
+			return r > unicode.MaxASCII || !letter(byte(r)) && !strings.ContainsRune("_.:@-+*", r)
+		})
+		if name == "" || len(name) > 16 || bad >= 0 {
+			return fmt.Errorf("%q is not a network interface, must be a comma separated list of names", item)
+		}
+	}
+	return nil
+}
+
+func quantity(s string) error {
+	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
+		return errors.New("must not hold control characters")
+	}
+	q, err := resource.ParseQuantity(s)
+	if err != nil || q.Sign() < 0 {
+		return errors.New("must be a quantity such as 100m or 128Mi")
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package post
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// Fragment is what a template of the classic dialect renders.
+type Fragment struct {
+	RewriteAppHTTPProbe bool                          `json:"rewriteAppHTTPProbe"`
+	InitContainers      []corev1.Container            `json:"initContainers"`
+	Containers          []corev1.Container            `json:"containers"`
+	Volumes             []corev1.Volume               `json:"volumes"`
+	DNSConfig           *corev1.PodDNSConfig          `json:"dnsConfig"`
+	ImagePullSecrets    []corev1.LocalObjectReference `json:"imagePullSecrets"`
+	SecurityContext     *corev1.PodSecurityContext    `json:"securityContext"`
+}
+
+// ParseFragment reads the YAML text of a fragment. Numbers are taken for
+// strings where a string is wanted, as arguments in old templates need.
+func ParseFragment(text []byte) (*Fragment, error) {
+	f := new(Fragment)
+	if err := yaml.Unmarshal(text, f); err != nil {
+		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: "))
+	}
+	// A container had no restart policy of its own at the time, and what stood
+	// there was ignored: the templates in the field have a stray `Always` on
+	// istio-init, which today would make it an init container without end.
+	for i := range f.InitContainers {
+		f.InitContainers[i].RestartPolicy = nil
+	}
+	for i := range f.Containers {
+		f.Containers[i].RestartPolicy = nil
+		setConcurrency(&f.Containers[i])
+	}
+	return f, nil
+}
+
+// setConcurrency gives a proxy as many worker threads as it has CPUs, rounded
+// up, unless the template says how many.
+func setConcurrency(c *corev1.Container) {
+	if c.Name != Proxy {
+		return
+	}
+	if v, ok := flagValue(c.Args, "concurrency"); ok && v > 0 {
+		return
+	}
+	milli := c.Resources.Limits.Cpu().MilliValue()
+	if milli == 0 {
+		milli = c.Resources.Requests.Cpu().MilliValue()
+	}
+	if cpus := int(math.Ceil(float64(milli) / 1000)); cpus > 0 {
+		c.Args = append(slices.Clip(c.Args), "--concurrency", strconv.Itoa(cpus))
+	}
+}
+
+// flagValue finds a numeric flag in either form, --name=value or --name value,
+// with one dash or two.
+func flagValue(args []string, name string) (int, bool) {
+	re := regexp.MustCompile(`^-{1,2}` + regexp.QuoteMeta(name) + `(=(\d+))?$`)
+	for i, arg := range args {
+		m := re.FindStringSubmatch(strings.TrimSpace(arg))
+		if m == nil {
+			continue
+		}
+		value := m[2]
+		if m[1] == "" && i+1 < len(args) {
+			value = args[i+1]
+		}
+		n, err := strconv.Atoi(value)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+// tokenMount is where the kubelet puts the service account's token.
+const tokenMount = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// Append adds the fragment to a pod. The proxy gets the service account's token
+// that the application's containers have: it was added to them before the
+// injection, and would not be added to the proxy after it.
+func (f *Fragment) Append(pod *corev1.Pod) {
+	var token *corev1.VolumeMount
+	for i := range pod.Spec.Containers {
+		mounts := pod.Spec.Containers[i].VolumeMounts
+		for j := range mounts {
+			if mounts[j].MountPath == tokenMount {
+				token = &mounts[j]
+			}
+		}
+	}
+	containers := slices.Clone(f.Containers)
+	for i := range containers {
+		if c := &containers[i]; c.Name == Proxy && token != nil {
+			c.VolumeMounts = append(slices.Clip(c.VolumeMounts), *token)
+		}
+	}
+	spec := &pod.Spec
+	spec.InitContainers = append(slices.Clip(spec.InitContainers), f.InitContainers...)
+	spec.Containers = append(slices.Clip(spec.Containers), containers...)
+	spec.Volumes = append(slices.Clip(spec.Volumes), f.Volumes...)
+	spec.ImagePullSecrets = append(slices.Clip(spec.ImagePullSecrets), f.ImagePullSecrets...)
+	if f.DNSConfig != nil {
+		spec.DNSConfig = f.DNSConfig
+	}
+	if f.SecurityContext != nil {
+		spec.SecurityContext = f.SecurityContext
+	}
+}
+
+// SetTokenGroup lets the proxy, which is not root, read the token that secret
+// discovery needs.
+func SetTokenGroup(spec *corev1.PodSpec) {
+	var sc corev1.PodSecurityContext
+	if spec.SecurityContext != nil {
+		sc = *spec.SecurityContext
+	}
+	group := DefaultProxyID
+	sc.FSGroup = &group
+	spec.SecurityContext = &sc
+}

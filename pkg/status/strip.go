@@ -1,0 +1,90 @@
+package status
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Legacy is what the classic dialect takes as injected when a pod does not say:
+// the names that the first injectors used.
+func Legacy() Status {
+	return Status{
+		InitContainers: []string{"istio-init", "enable-core-dump"},
+		Containers:     []string{"istio-proxy"},
+		Volumes:        []string{"istio-certs", "istio-envoy"},
+	}
+}
+
+// WithoutContainers returns the pod without the containers that the status
+// names and without the annotation. Where the user had declared one of them,
+// the user's own takes its place again. The pod given is not changed; what is
+// not changed is shared with it.
+func WithoutContainers(pod *corev1.Pod, s Status, o Overrides) *corev1.Pod {
+	out := *pod
+	out.Spec.Containers = stripped(pod.Spec.Containers, s.Containers, o.Containers)
+	out.Spec.InitContainers = stripped(pod.Spec.InitContainers, s.InitContainers, o.InitContainers)
+	out.Annotations = without(pod.Annotations, Key)
+	return &out
+}
+
+// stripped takes the saved container's place for the injected one's, so that
+// lists of container names come out in the same order every time.
+func stripped(in []corev1.Container, names []string, saved []corev1.Container) []corev1.Container {
+	out := make([]corev1.Container, 0, len(in)+len(saved))
+	back := make([]bool, len(saved))
+	for i := range in {
+		if !slices.Contains(names, in[i].Name) {
+			out = append(out, in[i])
+			continue
+		}
+		if k := index(saved, in[i].Name); k >= 0 && !back[k] {
+			out = append(out, saved[k])
+			back[k] = true
+		}
+	}
+	for k := range saved {
+		if !back[k] && index(out, saved[k].Name) < 0 {
+			out = append(out, saved[k])
+		}
+	}
+	return out
+}
+
+// WithoutLists returns the pod without the volumes and image pull secrets that
+// the status names. The pod given is not changed.
+func WithoutLists(pod *corev1.Pod, s Status) *corev1.Pod {
+	out := *pod
+	out.Spec.Volumes = filter(pod.Spec.Volumes, func(v *corev1.Volume) bool {
+		return !slices.Contains(s.Volumes, v.Name)
+	})
+	out.Spec.ImagePullSecrets = filter(pod.Spec.ImagePullSecrets, func(r *corev1.LocalObjectReference) bool {
+		return !slices.Contains(s.ImagePullSecrets, r.Name)
+	})
+	return &out
+}
+
+func filter[T any](in []T, keep func(*T) bool) []T {
+	var out []T
+	for i := range in {
+		if keep(&in[i]) {
+			out = append(out, in[i])
+		}
+	}
+	return out
+}
+
+func index(list []corev1.Container, name string) int {
+	return slices.IndexFunc(list, func(c corev1.Container) bool { return c.Name == name })
+}
+
+// without returns a map without one key, and leaves the one given alone.
+func without(m map[string]string, key string) map[string]string {
+	if _, ok := m[key]; !ok {
+		return m
+	}
+	out := maps.Clone(m)
+	delete(out, key)
+	return out
+}
