@@ -56,8 +56,6 @@ type Options[T any] struct {
 	// zero value with it, and nothing happens. Load is never called twice at the
 	// same time.
 	Load func(known string) (value T, hash string, err error)
-	// OnChange is called after a new value has come into force; may be nil.
-	OnChange func(Version[T])
 	// Recorder may be nil.
 	Recorder Recorder
 	// Log may be nil.
@@ -74,6 +72,7 @@ type Loop[T any] struct {
 	opt     Options[T]
 	current atomic.Pointer[Version[T]]
 	pokes   chan struct{}
+	changes atomic.Pointer[func(Version[T])]
 
 	mu       sync.Mutex // held while loading; guards the two below
 	failure  error
@@ -100,6 +99,11 @@ func New[T any](opt Options[T]) *Loop[T] {
 // Current returns the value in force, or nil before the first. It is one atomic
 // load, and what it returns never changes.
 func (l *Loop[T]) Current() *Version[T] { return l.current.Load() }
+
+// OnChange sets what is called after a new value has come into force, in place
+// of what was set before. It is called by Run or Reload, one call at a time, and
+// must not call Reload.
+func (l *Loop[T]) OnChange(f func(Version[T])) { l.changes.Store(&f) }
 
 // State says what is in force and what went wrong last.
 func (l *Loop[T]) State() State { return *l.state.Load() }
@@ -171,8 +175,8 @@ func (l *Loop[T]) changed(value T, hash string) {
 	if l.opt.Recorder != nil {
 		l.opt.Recorder.Reloaded(hash, v.LoadedAt)
 	}
-	if l.opt.OnChange != nil {
-		l.opt.OnChange(*v)
+	if f := l.changes.Load(); f != nil {
+		(*f)(*v)
 	}
 }
 

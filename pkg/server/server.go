@@ -99,6 +99,7 @@ func Listen(opt Options) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         s.listener.stateChanged,
 		ErrorLog:          errorLog(opt.Log, opt.Name),
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: maxStreams,
@@ -180,12 +181,18 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("%s server stopped while draining: %w", s.opt.Name, err)
 	case <-delay.C:
 	}
-	return s.shutdown()
+	return s.shutdown(served)
 }
 
-func (s *Server) shutdown() error {
+// shutdown stops accepting, lets what was accepted be answered, and only then
+// shuts the HTTP server down: that drops a request that arrives on a connection
+// accepted a moment before, and a webhook's caller loses a pod by it.
+func (s *Server) shutdown(served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
 	defer cancel()
+	s.listener.finish()
+	<-served
+	s.listener.waitIdle(ctx)
 	if err := s.http.Shutdown(ctx); err != nil {
 		open := s.Connections()
 		_ = s.http.Close()
