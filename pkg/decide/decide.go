@@ -38,6 +38,8 @@ func (r *Rules) decide(in *Input, t *trace) Decision {
 		return Decision{HostNetwork, Skip, "the pod uses the node's network, where redirecting traffic would hit the whole node", nil}
 	}
 	t.add("spec.hostNetwork", "false")
+	// A call with arguments would allocate them even without a trace: hence
+	// the conditions here and below.
 	if r.system(in.Namespace) {
 		if t != nil {
 			t.add("namespace", "%s is a system namespace: never injected", in.Namespace)
@@ -107,11 +109,7 @@ func (r *Rules) asked(in *Input, t *trace) (Decision, bool) {
 		}
 	default:
 		if t != nil {
-			if t != nil {
-				if t != nil {
-					t.add(kind+" "+InjectKey, `%.60q is neither "true" nor "false": decides nothing`, value)
-				}
-			}
+			t.add(kind+" "+InjectKey, `%.60q is neither "true" nor "false": decides nothing`, value)
 		}
 	}
 	return Decision{}, false

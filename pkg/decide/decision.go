@@ -32,6 +32,7 @@ const (
 	MergeError        Code = "merge-error"
 	BadRequest        Code = "bad-request"
 	PodInvalid        Code = "pod-invalid"
+	Internal          Code = "internal-error" // a bug of ours, never the pod's fault
 )
 
 // Outcome is what happens to the pod.

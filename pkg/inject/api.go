@@ -72,7 +72,10 @@ type Result struct {
 	// Warnings are for the person who created the pod: at most 3, each at most
 	// 120 characters.
 	Warnings []string
-	// Namespace, Name and Owner say whom the decision is about, for logs. Name
+	// Err is the reason for a refusal, for errors.As; Decision.Sentence is its
+	// text. A *PanicError in it carries a stack for the log.
+	Err error
+	// Namespace, Name and Workload say whom the decision is about, for logs. Name
 	// falls back to generateName.
 	Namespace, Name string
 	Workload        Owner

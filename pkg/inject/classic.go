@@ -1,0 +1,68 @@
+package inject
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
+)
+
+// classic injects one pod in the classic dialect.
+func (w *work) classic() (*corev1.Pod, error) {
+	pod := own(classicStripped(w.original))
+	meta := pod.ObjectMeta
+	meta.Namespace = w.namespace
+	deployment := w.owner.ObjectMeta
+	if w.req.Owner == nil {
+		deployment = meta
+	}
+	mesh := w.s.config.ClassicMesh
+	out, err := w.s.templates[config.ClassicTemplate].Execute(&render.ClassicData{
+		DeploymentMeta: &deployment,
+		ObjectMeta:     &meta,
+		Spec:           &pod.Spec,
+		ProxyConfig:    mesh.DefaultConfig,
+		MeshConfig:     mesh,
+	})
+	if err != nil {
+		return nil, refuse(decide.TemplateError, err)
+	}
+	f, err := post.ParseFragment(out)
+	if err != nil {
+		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", config.ClassicTemplate, err))
+	}
+	f.Append(pod)
+	if mesh.EnableSdsTokenMount && mesh.SdsUdsPath != "" {
+		post.SetTokenGroup(&pod.Spec)
+	}
+	if f.RewriteAppHTTPProbe {
+		post.RewriteClassic(pod)
+	}
+	now := status.Of(&corev1.PodSpec{
+		InitContainers: f.InitContainers, Containers: f.Containers,
+		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
+	})
+	now.Version = w.s.config.TemplateHash(config.ClassicTemplate)
+	pod.Annotations[status.Key] = now.String()
+	for k, v := range w.s.config.InjectedAnnotations {
+		pod.Annotations[k] = v
+	}
+	return pod, nil
+}
+
+// classicStripped returns the pod without an earlier injection: what its status
+// names, or else what the first injectors added. The pod given is not changed.
+func classicStripped(pod *corev1.Pod) *corev1.Pod {
+	before, _ := status.Read(pod.Annotations)
+	if before.Empty() {
+		before = status.Legacy()
+	}
+	out := status.WithoutLists(status.WithoutContainers(pod, before, status.Overrides{}), before)
+	post.RestoreClassic(&out.Spec, post.Find(pod.Spec.Containers, post.Proxy))
+	return out
+}

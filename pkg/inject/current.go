@@ -1,0 +1,187 @@
+package inject
+
+import (
+	"fmt"
+	"maps"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
+)
+
+// injection is the injection of one pod in the current dialect.
+type injection struct {
+	*work
+	proxyConfig *meshconfig.ProxyConfig
+	// before is the status of an earlier injection; again tells that there is
+	// one.
+	before    status.Status
+	again     bool
+	overrides status.Overrides
+	env       map[string]string
+	// pod becomes the result; template is what the templates alone make.
+	pod, template *corev1.Pod
+}
+
+func (w *work) current() (*corev1.Pod, error) {
+	in := &injection{work: w, pod: w.original, template: &corev1.Pod{}}
+	var err error
+	if in.proxyConfig, err = w.s.proxyConfig(w.original.Annotations); err != nil {
+		return nil, refuse(decide.InvalidAnnotation, err)
+	}
+	in.before, in.again = status.Read(w.original.Annotations)
+	if in.overrides, err = status.ReadOverrides(w.original.Annotations); err != nil {
+		return nil, refuse(decide.InvalidAnnotation, err)
+	}
+	in.env = in.clusterEnv()
+	if w.s.options.Platform == PlatformOpenShift {
+		in.pod = own(in.pod)
+		post.ForgetAssignedUser(in.pod)
+	}
+	declared := in.pod
+	if err := in.render(); err != nil {
+		return nil, err
+	}
+	in.pod = own(in.pod)
+	if err := in.reapply(declared); err != nil {
+		return nil, refuse(decide.MergeError, err)
+	}
+	return in.pod, in.finish()
+}
+
+// clusterEnv tells cluster and network: the path says, else the values; the
+// pod's label goes before both for the network.
+func (in *injection) clusterEnv() map[string]string {
+	env := post.ParsePath(in.req.Path)
+	if env == nil {
+		env = map[string]string{}
+	}
+	set := func(name, value string) {
+		if value != "" && env[name] == "" {
+			env[name] = value
+		}
+	}
+	set(post.ClusterEnv, in.s.values.cluster)
+	set(post.NetworkEnv, in.s.values.network)
+	if network, ok := in.original.Labels[post.NetworkLabel]; ok && network != "" {
+		env[post.NetworkEnv] = network
+	}
+	return env
+}
+
+// render executes the templates in order and merges each onto both pods.
+func (in *injection) render() error {
+	data := in.data()
+	for _, name := range in.names {
+		overlay, err := in.overlay(name, data)
+		if err != nil {
+			return err
+		}
+		if in.template, err = merge.Strategic(in.template, overlay); err != nil {
+			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
+		}
+		if post.Native(in.pod.Annotations, data.NativeSidecars) && post.Find(in.template.Spec.InitContainers, post.Proxy) != nil {
+			moved := *in.pod
+			post.MoveProxy(&moved.Spec)
+			in.pod = &moved
+		}
+		if in.pod, err = merge.Strategic(in.pod, overlay); err != nil {
+			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
+		}
+	}
+	return nil
+}
+
+func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, error) {
+	t := in.s.templates[name]
+	if t.Mutates() {
+		mine := *data
+		mine.Values = apiruntime.DeepCopyJSON(data.Values)
+		data = &mine
+	}
+	out, err := t.Execute(data)
+	if err != nil {
+		return nil, refuse(decide.TemplateError, err)
+	}
+	overlay, err := merge.ParseOverlay(out)
+	if err != nil {
+		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
+	}
+	return overlay, nil
+}
+
+// data is what templates see: the pod as if it had never been injected.
+func (in *injection) data() *render.Data {
+	s := in.s
+	view := in.pod
+	if in.again || !in.overrides.Empty() {
+		view = in.stripped()
+	}
+	meta := view.ObjectMeta
+	meta.Namespace = in.namespace
+	kind := s.values.imageType(meta.Annotations, in.proxyConfig)
+	uid, gid := post.DefaultProxyID, post.DefaultProxyID
+	if s.options.Platform == PlatformOpenShift {
+		uid, gid = post.ProxyIDs(s.namespaceAnnotations(in.namespace))
+	}
+	return &render.Data{
+		TypeMeta:                 in.owner.TypeMeta,
+		DeploymentMeta:           &in.owner.ObjectMeta,
+		ObjectMeta:               &meta,
+		Spec:                     &view.Spec,
+		ProxyConfig:              in.proxyConfig,
+		MeshConfig:               s.config.Mesh,
+		Values:                   s.config.Values,
+		Revision:                 s.options.Revision,
+		NativeSidecars:           s.options.Cluster != nil && s.options.Cluster.NativeSidecars(in.pod.Spec.NodeName),
+		ProxyImage:               s.values.reference(s.values.image, kind),
+		ProxyInitImage:           s.values.reference(s.values.initImage, kind),
+		ProxyUID:                 uid,
+		ProxyGID:                 gid,
+		InboundTrafficPolicyMode: s.inbound,
+		CompliancePolicy:         s.options.CompliancePolicy,
+	}
+}
+
+// stripped is the pod without an earlier injection, as far as templates see it.
+func (in *injection) stripped() *corev1.Pod {
+	out := status.WithoutContainers(in.pod, in.before, in.overrides)
+	if in.again && post.PointsAtAgent(out.Annotations, in.s.StatusPort()) {
+		out.Annotations = maps.Clone(out.Annotations)
+		post.ClearScrape(out.Annotations)
+	}
+	return out
+}
+
+func (s *Snapshot) namespaceAnnotations(namespace string) map[string]string {
+	if s.options.Cluster == nil {
+		return nil
+	}
+	_, annotations, _ := s.options.Cluster.Namespace(namespace)
+	return annotations
+}
+
+// finish does what templates cannot.
+func (in *injection) finish() error {
+	s, pod := in.s, in.pod
+	post.Cluster(pod, in.env, in.again)
+	merges := s.config.Mesh.GetEnablePrometheusMerge()
+	metrics := post.Metrics{Merge: merges == nil || merges.Value, StatusPort: s.StatusPort()}
+	if err := post.Prometheus(pod, metrics); err != nil {
+		return refuse(decide.InvalidAnnotation, err)
+	}
+	post.SecurePort(pod)
+	post.RewriteProbes(pod, post.Probes{Rewrite: s.values.rewriteProbe, StatusPort: s.StatusPort()}, in.again)
+	now := status.Of(&in.template.Spec)
+	now.Revision = s.options.Revision
+	pod.Annotations[status.Key] = now.String()
+	maps.Copy(pod.Annotations, s.config.InjectedAnnotations)
+	post.Order(pod, s.values.hold || in.proxyConfig.GetHoldApplicationUntilProxyStarts().GetValue())
+	return nil
+}

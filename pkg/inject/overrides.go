@@ -1,0 +1,91 @@
+package inject
+
+import (
+	"fmt"
+	"slices"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
+)
+
+// autoImage is written by users who declare a container of the template only to
+// set other fields, since a container must have an image.
+const autoImage = "auto"
+
+// reapply lets the user have the last word on containers that both the user and
+// a template declare, and notes the user's version on the pod, so that a later
+// injection finds it. declared is the pod as the user wrote it.
+func (in *injection) reapply(declared *corev1.Pod) error {
+	var used status.Overrides
+	var err error
+	used.Containers, err = in.reapplyTo(in.pod.Spec.Containers, in.template.Spec.Containers, func(name string) *corev1.Container {
+		return in.declared(name, in.overrides.Containers, in.before.Containers, post.Find(declared.Spec.Containers, name))
+	})
+	if err != nil {
+		return err
+	}
+	used.InitContainers, err = in.reapplyTo(in.pod.Spec.InitContainers, in.template.Spec.InitContainers, func(name string) *corev1.Container {
+		return in.declared(name, in.overrides.InitContainers, in.before.InitContainers, post.FindAnywhere(&declared.Spec, name))
+	})
+	if err != nil {
+		return err
+	}
+	if !in.again && !used.Empty() {
+		in.pod.Annotations[status.OverridesKey] = used.String()
+	}
+	user := post.Find(used.InitContainers, post.Proxy)
+	if user == nil {
+		user = post.Find(used.Containers, post.Proxy)
+	}
+	post.ProxyUser(in.pod, user, in.tproxy())
+	return nil
+}
+
+// declared returns the user's version of a container: the one that was saved,
+// or the one in the pod unless it is there from an earlier injection only.
+func (in *injection) declared(name string, saved []corev1.Container, injected []string, inPod *corev1.Container) *corev1.Container {
+	if c := post.Find(saved, name); c != nil {
+		return c
+	}
+	if slices.Contains(injected, name) {
+		return nil
+	}
+	return inPod
+}
+
+// reapplyTo merges the user's version on top of each container that the template
+// has, and returns the versions used.
+func (in *injection) reapplyTo(list, template []corev1.Container, find func(name string) *corev1.Container) ([]corev1.Container, error) {
+	var used []corev1.Container
+	for i := range template {
+		user := find(template[i].Name)
+		at := post.Find(list, template[i].Name)
+		if user == nil || at == nil {
+			continue
+		}
+		overlay := *user
+		if overlay.Image == autoImage {
+			overlay.Image = ""
+		}
+		used = append(used, overlay)
+		if in.again {
+			post.DropRewritten(at, &overlay)
+		}
+		merged, err := merge.Container(at, &overlay)
+		if err != nil {
+			return nil, fmt.Errorf("container %q as declared by the user: %w", overlay.Name, err)
+		}
+		*at = *merged
+	}
+	return used, nil
+}
+
+// tproxy reports whether traffic is redirected by TPROXY.
+func (in *injection) tproxy() bool {
+	return in.proxyConfig.GetInterceptionMode() == meshconfig.ProxyConfig_TPROXY ||
+		in.pod.Annotations[post.InterceptionModeKey] == "TPROXY"
+}

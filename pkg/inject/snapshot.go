@@ -1,0 +1,137 @@
+package inject
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	meshconfig "istio.io/api/mesh/v1alpha1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+)
+
+// Snapshot is a configuration ready to inject with. It never changes, so any
+// number of goroutines may use it, and a server may swap it for another one at
+// any time.
+type Snapshot struct {
+	config    *config.Config
+	options   Options
+	rules     *decide.Rules
+	templates map[string]*render.Template
+	values    values
+	// inbound is the template field InboundTrafficPolicyMode.
+	inbound string
+}
+
+// Compile makes a snapshot. The error names every template that cannot be
+// compiled, with file and line.
+func Compile(cfg *config.Config, o Options) (*Snapshot, error) {
+	return CompileWithLimits(cfg, o, render.Limits{})
+}
+
+// CompileWithLimits is Compile with limits of one's own on the execution of
+// templates.
+func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Snapshot, error) {
+	if o.Revision == "" {
+		o.Revision = "default"
+	}
+	if o.Platform != "" && o.Platform != PlatformOpenShift {
+		return nil, errors.New("platform: invalid value " + strings.ToLower(o.Platform) + `, must be "openshift" or empty`)
+	}
+	rules, err := decide.NewRules(decide.Settings{
+		Classic: cfg.Dialect == config.Classic,
+		Enabled: cfg.Policy == config.PolicyEnabled,
+		Never:   cfg.NeverInject,
+		Always:  cfg.AlwaysInject,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{
+		config:    cfg,
+		options:   o,
+		rules:     rules,
+		templates: make(map[string]*render.Template, len(cfg.Templates)),
+		values:    readValues(cfg.Values),
+		inbound:   inboundMode(cfg.Mesh),
+	}
+	language := render.Current(o.Env)
+	if cfg.Dialect == config.Classic {
+		language = render.Classic()
+	}
+	var errs []error
+	for _, name := range s.TemplateNames() {
+		source := render.Source{File: cfg.Source, Line: cfg.TemplateLines[name]}
+		t, err := language.Compile(name, cfg.Templates[name], source, limits)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.templates[name] = t
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// PlatformOpenShift is the value of Options.Platform for OpenShift.
+const PlatformOpenShift = "openshift"
+
+// Hash identifies what the configuration says, see config.Config.Hash.
+func (s *Snapshot) Hash() string { return s.config.Hash() }
+
+// Dialect tells which language the configuration is written in.
+func (s *Snapshot) Dialect() config.Dialect { return s.config.Dialect }
+
+// Config returns what the snapshot was compiled from. It must not be changed.
+func (s *Snapshot) Config() *config.Config { return s.config }
+
+// Options returns the settings that the snapshot was compiled with.
+func (s *Snapshot) Options() Options { return s.options }
+
+// TemplateNames returns the names of all templates, sorted.
+func (s *Snapshot) TemplateNames() []string {
+	names := make([]string, 0, len(s.config.Templates))
+	for name := range s.config.Templates {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TemplateHash returns the SHA-256 of a template's raw text, in hexadecimal.
+func (s *Snapshot) TemplateHash(name string) string { return s.config.TemplateHash(name) }
+
+// StatusPort is the port on which the proxy's agent answers, where a pod does
+// not say otherwise; 0 in the classic dialect, where the template says it.
+func (s *Snapshot) StatusPort() int32 { return s.config.Mesh.GetDefaultConfig().GetStatusPort() }
+
+func inboundMode(mesh *meshconfig.MeshConfig) string {
+	if mesh.GetInboundTrafficPolicy().GetMode() == meshconfig.MeshConfig_InboundTrafficPolicy_LOCALHOST {
+		return "localhost"
+	}
+	return "passthrough"
+}
+
+// proxyConfig returns what a pod's proxy is configured with: the mesh's
+// default, overlaid with the pod's annotation.
+func (s *Snapshot) proxyConfig(annotations map[string]string) (*meshconfig.ProxyConfig, error) {
+	base := s.config.Mesh.GetDefaultConfig()
+	text, ok := annotations[proxyConfigKey]
+	if !ok {
+		return base, nil
+	}
+	pc, err := config.OverlayProxyConfig(base, "annotation "+proxyConfigKey, text)
+	if err != nil {
+		return nil, err
+	}
+	if proto.Equal(pc, base) {
+		return base, nil
+	}
+	return pc, nil
+}
