@@ -1,9 +1,6 @@
 {{/* Pods of jobs. */}}
 
-{{/*
-The pod that writes the Secret and the caBundle, with `certs.bootstrap: job`. Its
-output folder is thrown away: the servers' init containers read the Secret.
-*/}}
+{{/* The pod that writes the Secret and the caBundle, with `certs.bootstrap: job`. It needs no files. */}}
 {{- define "istio-sidecar-injector.certJobPod" -}}
 metadata:
   labels:
@@ -21,16 +18,9 @@ spec:
       command:
         - /usr/local/bin/cert-bootstrap
       args:
-        {{- include "istio-sidecar-injector.bootstrapArgs" . | nindent 8 }}
-        - --out=/etc/istio/certs
+        {{- include "istio-sidecar-injector.bootstrapArgs" (dict "root" . "mode" "renew" "out" "" "timeout" .Values.certs.job.timeout) | nindent 8 }}
       resources:
         {{- toYaml .Values.certs.resources | nindent 8 }}
-      volumeMounts:
-        - name: certs
-          mountPath: /etc/istio/certs
-  volumes:
-    -
-      {{- include "istio-sidecar-injector.certVolume" . | nindent 6 }}
 {{- end }}
 
 {{/* Hooks of the test's objects. */}}

@@ -25,18 +25,27 @@
 - --webhookName={{ include "istio-sidecar-injector.webhookName" . }}
 {{- end }}
 
+{{/* Arguments of cert-bootstrap: argument (dict "root" $ "mode" bootstrap, renew or wait, "out" DIR, "timeout" DURATION). */}}
 {{- define "istio-sidecar-injector.bootstrapArgs" -}}
-- --namespace={{ .Release.Namespace }}
-- --secret={{ include "istio-sidecar-injector.secretName" . }}
-- --service={{ include "istio-sidecar-injector.fullname" . }}
-- --clusterDomain={{ .Values.certs.clusterDomain | default .Values.global.proxy.clusterDomain }}
-{{ include "istio-sidecar-injector.certFlags" . }}
-- --caValidity={{ .Values.certs.caValidity }}
-- --certValidity={{ .Values.certs.certValidity }}
-{{- with .Values.certs.renewBefore }}
+{{- $certs := .root.Values.certs -}}
+- --mode={{ .mode }}
+- --namespace={{ .root.Release.Namespace }}
+- --secret={{ include "istio-sidecar-injector.secretName" .root }}
+- --service={{ include "istio-sidecar-injector.fullname" .root }}
+- --clusterDomain={{ $certs.clusterDomain | default .root.Values.global.proxy.clusterDomain }}
+{{ include "istio-sidecar-injector.certFlags" .root }}
+- --caValidity={{ $certs.caValidity }}
+- --certValidity={{ $certs.certValidity }}
+{{- with $certs.renewBefore }}
 - --renewBefore={{ . }}
 {{- end }}
-- --timeout={{ .Values.certs.timeout }}
+{{- with $certs.caRenewBefore }}
+- --caRenewBefore={{ . }}
+{{- end }}
+- --trustPropagation={{ $certs.trustPropagation }}
+- --timeout={{ .timeout }}
+- --log-format={{ .root.Values.logFormat }}
+- --out={{ .out }}
 {{- end }}
 
 {{- define "istio-sidecar-injector.serverArgs" -}}
