@@ -73,9 +73,9 @@ func omitNil(v any) any {
 	return v
 }
 
-// appendMultusNetwork adds a network to the value of the Multus annotation,
-// which is a list of names or a JSON list of objects. A value that is neither
-// stays as it is.
+// appendMultusNetwork adds a network, as [namespace/]name, to the value of the
+// Multus annotation, which is a comma separated list of such names or a JSON
+// list of objects. A value that is neither stays as it is.
 func appendMultusNetwork(existing, network string) string {
 	if existing == "" {
 		return network
@@ -93,14 +93,23 @@ func appendMultusNetwork(existing, network string) string {
 	if json.Unmarshal([]byte(existing), &networks) != nil {
 		return existing
 	}
+	entry := struct {
+		Name      string `json:"name"`
+		Namespace string `json:"namespace,omitempty"`
+	}{Name: network}
+	if namespace, name, ok := strings.Cut(network, "/"); ok {
+		entry.Name, entry.Namespace = name, namespace
+	}
 	for _, n := range networks {
-		if n["name"] == network {
+		namespace, _ := n["namespace"].(string)
+		if n["name"] == entry.Name && namespace == entry.Namespace || n["name"] == network {
 			return existing
 		}
 	}
-	entry := fmt.Sprintf(`{"name": %q}`, network)
+	// A struct of strings always marshals.
+	text, _ := json.Marshal(entry)
 	if len(networks) > 0 {
-		entry = ", " + entry
+		return existing[:end] + ", " + string(text) + existing[end:]
 	}
-	return existing[:end] + entry + existing[end:]
+	return existing[:end] + string(text) + existing[end:]
 }
