@@ -2,11 +2,16 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"time"
 )
+
+// ErrPaused is what a check of TouchFile returns when the file is to grow old on
+// purpose, which is no trouble to tell of.
+var ErrPaused = errors.New("health checks are paused")
 
 // TouchFile runs check now and every interval, and after each success sets the
 // file's time to now, making it first where needed, until ctx is done; then it
@@ -24,6 +29,7 @@ func TouchFile(ctx context.Context, file string, interval time.Duration, check f
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, ErrPaused):
 		case err != nil && err.Error() != trouble:
 			trouble = err.Error()
 			log.Error("health check file not touched", "file", file, "error", err)

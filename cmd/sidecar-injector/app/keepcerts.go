@@ -1,0 +1,194 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	clientadmissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	"k8s.io/utils/clock"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/webhookcfg"
+)
+
+// loadCertificates loads the files that the server starts with. Where a Secret
+// is followed, missing ones are no error: the Secret brings them.
+func (s *service) loadCertificates() error {
+	s.certFiles = reload.New(reload.Options[*certs.Bundle]{
+		Name: "certificate", Log: s.log, Recorder: s.metrics.Reload("certificate"),
+		Load: certificateFiles(s.o, &s.holder, time.Now),
+	})
+	err := s.certFiles.Reload()
+	switch {
+	case err == nil:
+		b := s.certFiles.Current().Value
+		s.holder.Set(b)
+		s.recordExpiry(b)
+		if err := usable(b, time.Now()); err != nil {
+			s.log.Warn("callers will not accept the serving certificate", "file", s.o.tlsCertFile, "error", err)
+		}
+	case s.o.certSecret != "" && errors.Is(err, fs.ErrNotExist):
+		s.log.Warn("no certificate files, waiting for the secret", "secret", s.o.certSecret, "error", err)
+	default:
+		return err
+	}
+	return s.loadCallers()
+}
+
+// loadCallers loads the CAs of callers, where callers must present a certificate.
+func (s *service) loadCallers() error {
+	if s.o.clientCAFile == "" {
+		return nil
+	}
+	s.callers = reload.New(reload.Options[[]*x509.Certificate]{
+		Name: "client CA", Log: s.log, Recorder: s.metrics.Reload("client-ca"),
+		Load: clientCAs(s.o.clientCAFile),
+	})
+	if err := s.callers.Reload(); err != nil {
+		return err
+	}
+	var err error
+	if s.ownClient, err = ownClient(time.Now()); err != nil {
+		return fmt.Errorf("certificate for the self check: %w", err)
+	}
+	s.parts.start("client CA", s.callers.Run)
+	s.watchFiles("client CA file", s.callers.Poke, s.o.clientCAFile)
+	return nil
+}
+
+// callerPool is what a caller's certificate must verify against.
+func (s *service) callerPool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range s.callers.Current().Value {
+		pool.AddCert(c)
+	}
+	pool.AddCert(s.ownClient.Leaf)
+	return pool
+}
+
+func (s *service) watchFiles(name string, changed func(), files ...string) {
+	s.parts.start(name, func(ctx context.Context) error {
+		return reload.WatchFiles(ctx, files, reload.DefaultPoll, s.log, changed)
+	})
+}
+
+// keepCertificates starts what renews the certificate and keeps caBundle right:
+// from the Secret, or from the files.
+func (s *service) keepCertificates() error {
+	reconciler, err := s.reconciler()
+	if err != nil {
+		return err
+	}
+	var trust certs.Trust // a nil *Reconciler in the interface would not be nil
+	if reconciler != nil {
+		trust = reconciler
+		s.parts.start("caBundle", reconciler.Run)
+	}
+	if s.o.certSecret == "" {
+		s.readiness = certs.NewReadiness(&s.holder, trust, nil, clock.RealClock{})
+		s.followCertificateFiles(reconciler)
+		return nil
+	}
+	client, err := s.coreClient()
+	if err != nil {
+		return err
+	}
+	name, err := certs.ParseSecretName(s.o.certSecret)
+	if err != nil {
+		return fmt.Errorf("--certSecret: %w", err)
+	}
+	hosts, commonName := s.certificateNames(name.Namespace)
+	policy := s.o.certPolicy(name, hosts, commonName)
+	controller, err := certs.New(certs.Options{
+		Store: certs.NewStore(client, name), Secret: name, Trust: trust, Holder: &s.holder, Policy: policy,
+		Clock: clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	s.readiness = certs.NewReadiness(&s.holder, trust, hosts, clock.RealClock{})
+	s.parts.start("certificates", controller.Run)
+	return nil
+}
+
+// certificateNames says what certificates in the Secret are made for. Without a
+// flag the names of the files go on: whoever made those knew the Service.
+func (s *service) certificateNames(namespace string) (hosts []string, commonName string) {
+	service := s.o.service
+	if service == "" {
+		if b := s.holder.Bundle(); b != nil && len(b.Leaf.Cert.DNSNames) > 0 {
+			return b.Leaf.Cert.DNSNames, b.Leaf.Cert.Subject.CommonName
+		}
+		service = classicService
+	}
+	return pki.ServiceHosts(service, namespace, s.o.clusterDomain), service
+}
+
+// classicService is the Service's name in the classic chart.
+const classicService = "istio-sidecar-injector"
+
+// certPolicy says which certificates are wanted.
+func (o *options) certPolicy(name certs.SecretName, hosts []string, commonName string) certs.Policy {
+	return certs.Policy{
+		Hosts: hosts, CommonName: commonName, CA: pki.CASubject(name.Namespace, name.Name),
+		CAValidity: o.caValidity, CertValidity: o.certValidity,
+		CARenewBefore: o.caRenewBefore, RenewBefore: o.renewBefore,
+		TrustPropagation: o.trustPropagation, ReadOnly: !o.rotateCertificates,
+	}.Complete()
+}
+
+// reconciler keeps the caBundle right; nil when the flags say not to.
+func (s *service) reconciler() (*webhookcfg.Reconciler, error) {
+	if !s.o.reconcileWebhookConfig {
+		return nil, nil
+	}
+	client, err := clientadmissionv1.NewForConfig(s.api)
+	if err != nil {
+		return nil, fmt.Errorf("API server: %w", err)
+	}
+	opt := webhookcfg.Options{
+		Client:  client.MutatingWebhookConfigurations(),
+		Configs: s.o.webhookConfigNames, Webhooks: []string{s.o.webhookName},
+		PruneDelay: s.o.trustPropagation,
+		Clock:      clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,
+	}
+	if s.o.certSecret != "" {
+		name, err := certs.ParseSecretName(s.o.certSecret)
+		if err != nil {
+			return nil, fmt.Errorf("--certSecret: %w", err)
+		}
+		opt.Ours = pki.CASubject(name.Namespace, name.Name).Is
+	}
+	return webhookcfg.New(opt)
+}
+
+// followCertificateFiles serves the files as they are renewed by somebody else,
+// and puts their CAs into caBundle.
+func (s *service) followCertificateFiles(reconciler *webhookcfg.Reconciler) {
+	apply := func(b *certs.Bundle) {
+		s.holder.Set(b)
+		s.recordExpiry(b)
+		if reconciler != nil {
+			reconciler.Want(b.Roots)
+		}
+	}
+	apply(s.certFiles.Current().Value)
+	s.certFiles.OnChange(func(v reload.Version[*certs.Bundle]) { apply(v.Value) })
+	s.parts.start("certificate files", s.certFiles.Run)
+	s.watchFiles("certificate file watch", s.certFiles.Poke, s.o.tlsCertFile, s.o.tlsKeyFile, s.o.caCertFile)
+}
+
+func (s *service) recordExpiry(b *certs.Bundle) {
+	s.metrics.CertificateExpiry("leaf", b.Leaf.Cert.NotAfter)
+	for _, ca := range b.Leaf.Anchors(b.Roots, time.Now()) {
+		s.metrics.CertificateExpiry("ca", ca.NotAfter)
+		return
+	}
+}

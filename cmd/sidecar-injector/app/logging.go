@@ -1,0 +1,46 @@
+package app
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// levelNone is above every level, so that nothing is logged.
+const levelNone = slog.Level(1000)
+
+// parseLevel reads --log_output_level: a level, or the classic list of
+// scope:level. There are no scopes here, so the lowest level of the list counts
+// for everything.
+func parseLevel(s string) (slog.Level, error) {
+	lowest := levelNone
+	for _, item := range strings.Split(s, ",") {
+		if _, level, ok := strings.Cut(item, ":"); ok {
+			item = level
+		}
+		level, ok := map[string]slog.Level{
+			"debug": slog.LevelDebug,
+			"info":  slog.LevelInfo,
+			"warn":  slog.LevelWarn,
+			"error": slog.LevelError,
+			"fatal": slog.LevelError,
+			"none":  levelNone,
+		}[strings.ToLower(strings.TrimSpace(item))]
+		if !ok {
+			return 0, errors.New("must be debug, info, warn, error or none")
+		}
+		lowest = min(lowest, level)
+	}
+	return lowest, nil
+}
+
+// newLogger returns the logger that the flags ask for; they are valid.
+func newLogger(o *options, w io.Writer) *slog.Logger {
+	level, _ := parseLevel(o.logLevel)
+	opt := &slog.HandlerOptions{Level: level}
+	if o.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opt))
+	}
+	return slog.New(slog.NewTextHandler(w, opt))
+}

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"io/fs"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// memoryShare is what the Go heap may use of the container's memory: the rest is
+// for what the runtime does not count.
+const memoryShare = 0.9
+
+// memoryLimit returns the limit to give to the Go runtime: a share of the
+// container's memory limit, so that it collects garbage harder near the limit
+// instead of being killed at it. It returns 0 where there is no limit. root is
+// the machine's file system.
+//
+// The number of processors needs no such care: since Go 1.25 the runtime reads
+// the container's CPU limit by itself and follows its changes.
+func memoryLimit(root fs.FS) int64 {
+	groups, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return 0
+	}
+	lowest := int64(math.MaxInt64)
+	for _, line := range strings.Split(strings.TrimSpace(string(groups)), "\n") {
+		fields := strings.SplitN(line, ":", 3) // id:controllers:path
+		if len(fields) != 3 {
+			continue
+		}
+		dir, file := "", ""
+		switch {
+		case fields[1] == "": // version 2
+			dir, file = "sys/fs/cgroup", "memory.max"
+		case strings.Contains(","+fields[1]+",", ",memory,"):
+			dir, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		// A container sees its own group either at its path or, when only that
+		// group is mounted, at the root. Limits of parents count as well.
+		for p := path.Clean("/" + fields[2]); ; p = path.Dir(p) {
+			if n, ok := readLimit(root, path.Join(dir, p, file)); ok {
+				lowest = min(lowest, n)
+			}
+			if p == "/" {
+				break
+			}
+		}
+	}
+	// Version 1 says "no limit" with a number near the largest there is.
+	if lowest >= 1<<62 {
+		return 0
+	}
+	return int64(float64(lowest) * memoryShare)
+}
+
+func readLimit(root fs.FS, name string) (int64, bool) {
+	data, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is no number
+	return n, err == nil && n > 0
+}

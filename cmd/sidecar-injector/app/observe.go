@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/admission"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/metrics"
+)
+
+// observer counts and logs each call of the webhook. The line names the pod and
+// never shows it.
+func observer(m *metrics.Metrics, log *slog.Logger) func(admission.Event) {
+	return func(ev admission.Event) {
+		m.Request(string(ev.Decision), result(ev), ev.Duration)
+		level := slog.LevelInfo
+		switch {
+		case ev.Stack != nil:
+			m.Panicked()
+			level = slog.LevelError
+		case ev.HTTPStatus != http.StatusOK, ev.Outcome == decide.Refuse:
+			level = slog.LevelWarn
+		}
+		ctx := context.Background()
+		if log.Enabled(ctx, level) {
+			log.LogAttrs(ctx, level, "injection", attributes(ev)...)
+		}
+	}
+}
+
+func result(ev admission.Event) metrics.Result {
+	switch {
+	case ev.HTTPStatus != http.StatusOK, ev.Outcome == decide.Refuse:
+		return metrics.Failed
+	case ev.Outcome == decide.Inject:
+		return metrics.Injected
+	}
+	return metrics.Skipped
+}
+
+func attributes(ev admission.Event) []slog.Attr {
+	if ev.HTTPStatus != http.StatusOK {
+		return []slog.Attr{
+			slog.Int("status", ev.HTTPStatus),
+			slog.String("error", ev.Error),
+			slog.Int64("microseconds", ev.Duration.Microseconds()),
+		}
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("decision", string(ev.Decision)),
+		slog.String("namespace", ev.Namespace),
+		slog.String("pod", ev.Name),
+		slog.String("owner", owner(ev)),
+		slog.String("uid", ev.UID),
+		slog.String("templates", strings.Join(ev.Templates, ",")),
+		slog.Int64("microseconds", ev.Duration.Microseconds()),
+	)
+	if ev.DryRun {
+		attrs = append(attrs, slog.Bool("dryRun", true))
+	}
+	if ev.Outcome == decide.Refuse || ev.Decision == admission.NotApplicable {
+		attrs = append(attrs, slog.String("sentence", ev.Sentence))
+	}
+	if ev.Error != "" {
+		attrs = append(attrs, slog.String("error", ev.Error), slog.String("stack", string(ev.Stack)))
+	}
+	return attrs
+}
+
+func owner(ev admission.Event) string {
+	if ev.OwnerKind == "" {
+		return ""
+	}
+	return ev.OwnerKind + "/" + ev.OwnerName
+}
