@@ -165,6 +165,9 @@ func (c Cluster) apiServer() supervisor.Component {
 		// Webhooks behind a Service are called at their endpoints: a control
 		// plane alone has no Service addresses.
 		"--enable-aggregator-routing=true",
+		// Without it, open watches keep a server that was told to stop for a
+		// minute.
+		"--shutdown-watch-termination-grace-period=1s",
 		"--allow-privileged=true", "--profiling=false")
 	a.Args = append(a.Args, c.APIServerArgs...)
 	a.Stop, a.Patience = stopAPIServer, 5*time.Second

@@ -3,8 +3,8 @@ package lifecycle
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -38,40 +38,25 @@ func LoadImages(ctx context.Context, o Options, files []string) error {
 	return nil
 }
 
-// importImage returns the references that the archive brought. ctr reads the
-// archive here and sends it through containerd's socket in the cluster.
+// importImage returns the references that the archive brought. It is read here
+// and sent through containerd's socket in the cluster.
 func importImage(ctx context.Context, s state.State, file string) ([]string, error) {
-	if _, err := os.Stat(file); err != nil {
-		return nil, fmt.Errorf("cannot read image archive: %w", err)
-	}
-	absolute, err := filepath.Abs(file)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, s.Ctr, "--address", inside(s.Supervisor.PID, components.ContainerdSocket),
-		"--namespace", "k8s.io", "images", "import", absolute)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.Containerd, "import-images"),
+		inside(s.Supervisor.PID, components.ContainerdSocket), s.Snapshotter, file)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("cannot import image archive %s: %w: %s", file, err, lastLine(stderr.String()))
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	references := saved(stdout.String())
-	if len(references) == 0 {
-		return nil, fmt.Errorf("image archive %s names no image: give its image a name, such as example.com/app:1, when saving it", file)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("cannot load %s", lastLine(stderr.String()))
 	}
-	return references, nil
-}
-
-// saved picks the references out of what ctr prints: each stands before the
-// word "saved", among lines about progress.
-func saved(output string) []string {
-	var references []string
-	for line := range strings.Lines(output) {
-		if f := strings.Fields(line); len(f) == 2 && f[1] == "saved" {
-			references = append(references, f[0])
-		}
+	if err != nil {
+		return nil, fmt.Errorf("cannot load image archive %s: %w", file, err)
 	}
-	return references
+	return strings.Fields(stdout.String()), nil
 }
 
 func lastLine(s string) string {

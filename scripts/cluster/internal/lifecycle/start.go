@@ -69,15 +69,20 @@ func (b *bringUp) startControlPlane(ctx context.Context) error {
 		return err
 	}
 	if b.cluster.Node {
-		if err := b.start(components.Kubelet, components.Proxy, components.CoreDNS); err != nil {
+		// The kubelet takes longest, and its rights do not depend on roles.
+		if err := b.start(components.Kubelet); err != nil {
 			return err
 		}
 	}
-	// These two end, and do not try again, while they lack their rights.
+	// Without roles the others end, or try again only after some seconds.
 	if err := b.awaitAPI(ctx, "kube-apiserver", "/readyz/poststarthook/rbac/bootstrap-roles"); err != nil {
 		return err
 	}
-	if err := b.start(components.ControllerManager, components.Scheduler); err != nil {
+	second := []string{components.ControllerManager, components.Scheduler}
+	if b.cluster.Node {
+		second = append(second, components.Proxy)
+	}
+	if err := b.start(second...); err != nil {
 		return err
 	}
 	if err := b.awaitAPI(ctx, "kube-apiserver", "/readyz"); err != nil {
@@ -101,6 +106,9 @@ func (b *bringUp) startNode(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := b.start(components.CoreDNS); err != nil {
+		return err
 	}
 	if err := b.loadPause(ctx); err != nil {
 		return err

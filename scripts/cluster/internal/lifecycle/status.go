@@ -177,6 +177,10 @@ func Control(ctx context.Context, o Options, verb, component string) error {
 	if !ok || !s.Supervisor.Alive() {
 		return o.notUp()
 	}
+	return control(ctx, o, s, verb, component)
+}
+
+func control(ctx context.Context, o Options, s state.State, verb, component string) error {
 	begin := time.Now()
 	for _, op := range operations(verb) {
 		if _, err := supervisor.Call(s.Dir, supervisor.Request{Op: op, Component: component}, 30*time.Second); err != nil {

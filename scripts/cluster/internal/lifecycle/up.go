@@ -35,7 +35,7 @@ func Up(ctx context.Context, o Options) (state.State, error) {
 		return state.State{}, err
 	}
 	defer unlock()
-	s, up, err := o.present()
+	s, up, err := o.present(ctx)
 	if up || err != nil {
 		return s, err
 	}
@@ -64,14 +64,14 @@ func Up(ctx context.Context, o Options) (state.State, error) {
 
 // present looks for the cluster as an earlier run left it. What is only half
 // there is said, and left to be cleaned up.
-func (o Options) present() (s state.State, up bool, err error) {
+func (o Options) present(ctx context.Context) (s state.State, up bool, err error) {
 	s, ok, err := state.Load(o.Dir())
 	if err != nil || !ok {
 		return s, false, err
 	}
-	why := "is not running"
+	why, stopped := "is not running", []string(nil)
 	if s.Supervisor.Alive() {
-		why = o.half(s)
+		why, stopped = o.half(s)
 	}
 	if why != "" {
 		o.Say("an earlier cluster %q %s: cleaning up after it", o.Name, why)
@@ -81,24 +81,34 @@ func (o Options) present() (s state.State, up bool, err error) {
 		return s, false, fmt.Errorf("cluster %q is up with mode %q, want %q: take it down first, or use another name", o.Name, s.Mode, o.Mode)
 	}
 	o.Say("cluster %q is up already", o.Name)
+	for _, component := range stopped {
+		if err := control(ctx, o, s, "start", component); err != nil {
+			return s, false, err
+		}
+	}
 	return s, true, nil
 }
 
-// half says what is wrong with a cluster whose supervisor runs.
-func (o Options) half(s state.State) string {
+// half says what is wrong with a cluster whose supervisor runs, and which
+// components were stopped on request, with which nothing is wrong.
+func (o Options) half(s state.State) (why string, stopped []string) {
 	if s.Phase != state.Running {
-		return "did not get to the end of its start"
+		return "did not get to the end of its start", nil
 	}
 	answer, err := supervisor.Call(s.Dir, supervisor.Request{Op: supervisor.OpStatus}, 5*time.Second)
 	if err != nil {
-		return "has a supervisor that does not answer"
+		return "has a supervisor that does not answer", nil
 	}
 	for _, c := range answer.Components {
-		if c.State != supervisor.StateRunning {
-			return fmt.Sprintf("has lost its %s (%s)", c.Name, c.State)
+		switch c.State {
+		case supervisor.StateRunning:
+		case supervisor.StateStopped:
+			stopped = append(stopped, c.Name)
+		default:
+			return fmt.Sprintf("has lost its %s (%s)", c.Name, c.Exit), nil
 		}
 	}
-	return ""
+	return "", stopped
 }
 
 // programs builds or finds everything that will run.
@@ -204,7 +214,7 @@ func (b *bringUp) claim() error {
 		return b.state.Save()
 	}
 	b.state.NodeAddress, b.state.NodeName, b.state.PodCIDR = p.Node.String(), b.cluster.NodeName, p.Pods.String()
-	b.state.Ctr = filepath.Join(b.cluster.Programs.Containerd, "ctr")
+	b.state.Containerd, b.state.Snapshotter = b.cluster.Programs.Containerd, b.cluster.Snapshotter
 	b.state.Traces.Cgroup = fmt.Sprintf("%s-%d", p.Device, process.Start)
 	b.state.Traces.Hierarchies = b.hierarchies
 	// Saved before the groups are made, so that they are found in any case.

@@ -30,21 +30,23 @@ const (
 type Part struct {
 	Name    string
 	Version string
-	Package string // what to build: a folder, or "tool" for the tools in go.mod
-	Tags    string
-	LDFlags string
-	Files   []string // the programs that come out
+	// Packages are what to build: folders, or "tool" for the tools in go.mod.
+	Packages []string
+	Tags     string
+	LDFlags  string
+	Files    []string // the programs that come out
 }
 
 // All lists the parts; the ones after the first are for a node.
 func All() []Part {
 	return []Part{
-		{Name: "kubernetes", Version: Kubernetes, Package: ".", Tags: "grpcnotrace", LDFlags: stamp(Kubernetes), Files: []string{"kubernetes"}},
-		{Name: "containerd", Version: Containerd, Package: "tool", Tags: "no_btrfs,no_zfs,no_devmapper,netgo,osusergo",
-			Files: []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
-		{Name: "cni", Version: CNI, Package: "tool", Files: []string{"host-local", "loopback", "portmap", "ptp"}},
-		{Name: "coredns", Version: CoreDNS, Package: ".", Files: []string{"coredns"}},
-		{Name: "pause", Version: "", Package: ".", Files: []string{"pause"}},
+		{Name: "kubernetes", Version: Kubernetes, Packages: []string{"."}, Tags: "grpcnotrace", LDFlags: stamp(Kubernetes), Files: []string{"kubernetes"}},
+		{Name: "containerd", Version: Containerd, Packages: []string{"tool", "./import-images"},
+			Tags:  "no_btrfs,no_zfs,no_devmapper,netgo,osusergo",
+			Files: []string{"containerd", "containerd-shim-runc-v2", "ctr", "import-images"}},
+		{Name: "cni", Version: CNI, Packages: []string{"tool"}, Files: []string{"host-local", "loopback", "portmap", "ptp"}},
+		{Name: "coredns", Version: CoreDNS, Packages: []string{"."}, Files: []string{"coredns"}},
+		{Name: "pause", Version: "", Packages: []string{"."}, Files: []string{"pause"}},
 	}
 }
 
@@ -72,7 +74,7 @@ func (p Part) args(dir string) []string {
 	if p.Tags != "" {
 		args = append(args, "-tags", p.Tags)
 	}
-	return append(args, p.Package)
+	return append(args, p.Packages...)
 }
 
 // key is a hash of the part's source files, the flags and the compiler.

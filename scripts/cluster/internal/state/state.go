@@ -48,7 +48,8 @@ type State struct {
 	ServiceCIDR string    `json:"serviceCIDR"`
 	Version     string    `json:"kubernetesVersion"`
 	Kubectl     string    `json:"kubectl"`
-	Ctr         string    `json:"ctr,omitempty"`
+	Containerd  string    `json:"containerd,omitempty"` // the folder of its programs
+	Snapshotter string    `json:"snapshotter,omitempty"`
 	StartedAt   time.Time `json:"startedAt"`
 	Plan        plan.Plan `json:"plan"`
 	Supervisor  Process   `json:"supervisor"`

@@ -52,7 +52,8 @@ func (s *Supervisor) Run(ctx context.Context, c Config, leash *os.File) error {
 	}
 	defer listener.Close()
 	go s.serve(listener)
-	go s.watch(leash)
+	go s.watchLauncher(leash)
+	go s.watchFolder(c.Dir)
 
 	select {
 	case <-ctx.Done():
@@ -62,7 +63,20 @@ func (s *Supervisor) Run(ctx context.Context, c Config, leash *os.File) error {
 	return nil
 }
 
-func (s *Supervisor) watch(leash *os.File) {
+// watchFolder shuts down when the cluster's folder is gone, since without it
+// no launcher could find the cluster to take it down.
+func (s *Supervisor) watchFolder(dir string) {
+	for range time.Tick(folderInterval) {
+		if _, err := os.Stat(dir); os.IsNotExist(err) {
+			s.shutdown()
+			return
+		}
+	}
+}
+
+const folderInterval = 2 * time.Second
+
+func (s *Supervisor) watchLauncher(leash *os.File) {
 	var b [1]byte
 	leash.Read(b[:]) // nothing is ever written; this returns at its end
 	select {
