@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -194,12 +195,21 @@ func installs(t testing.TB) map[string]install {
 	return all
 }
 
+// rendered holds the objects of installs, which no test changes.
+var rendered sync.Map
+
 // eachInstall runs a test on all installations.
 func eachInstall(t *testing.T, test func(t *testing.T, in install, objects []*object)) {
 	t.Helper()
 	all := installs(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		t.Run(name, func(t *testing.T) { test(t, all[name], all[name].render(t)) })
+		t.Run(name, func(t *testing.T) {
+			objects, ok := rendered.Load(name)
+			if !ok {
+				objects, _ = rendered.LoadOrStore(name, all[name].render(t))
+			}
+			test(t, all[name], objects.([]*object))
+		})
 	}
 }
 
