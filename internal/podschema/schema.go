@@ -36,6 +36,10 @@ type Type struct {
 	Elem   *Type   // of a Map or List
 	// ElemPointer is set when the elements are held by pointer.
 	ElemPointer bool
+	// Identity lists the fields of an element, all text or numbers, that tell the
+	// elements of a List apart; empty when only their place does. Two elements
+	// may still agree in all of them: nothing forbids a variable given twice.
+	Identity []*Field
 
 	byName map[string]*Field
 }
@@ -108,6 +112,9 @@ func (r reader) read(t reflect.Type) *Type {
 			elem = elem.Elem()
 		}
 		d.Elem = r.read(elem)
+		if name := d.Elem.Field("name"); name != nil && name.Type.Kind == String && !name.Pointer && !d.ElemPointer {
+			d.Identity = []*Field{name}
+		}
 	case Struct:
 		r.fields(d, t, nil)
 		d.byName = make(map[string]*Field, len(d.Fields))
@@ -175,6 +182,18 @@ func (r reader) fields(d *Type, t reflect.Type, prefix []int) {
 			ft = ft.Elem()
 		}
 		f.Type = r.read(ft)
+		if key := f.Key(); key != nil {
+			f.Type.Identity = identity(f.Type.Elem, key)
+		}
 		d.Fields = append(d.Fields, f)
 	}
+}
+
+// identity is the merge key, and for ports the protocol with it: one number may
+// be open in several protocols, a fact that merge keys do not know.
+func identity(elem *Type, key *Field) []*Field {
+	if protocol := elem.Field("protocol"); key.Name == "containerPort" && protocol != nil {
+		return []*Field{key, protocol}
+	}
+	return []*Field{key}
 }

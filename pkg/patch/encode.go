@@ -1,0 +1,199 @@
+package patch
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strconv"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+)
+
+// source is where the fields that our types do not know come from: the value as
+// received, and what is to be added.
+type source struct {
+	raw   []byte
+	extra *extra
+}
+
+// appendValue writes v as JSON, and with it every unknown field of src.
+func appendValue(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
+	switch t.Kind {
+	case podschema.Bool:
+		return strconv.AppendBool(b, v.Bool()), nil
+	case podschema.Int:
+		return strconv.AppendInt(b, v.Int(), 10), nil
+	case podschema.String:
+		return appendQuoted(b, v.String()), nil
+	case podschema.Struct:
+		return appendStruct(b, t, v, src)
+	case podschema.Map:
+		return appendMap(b, t, v)
+	case podschema.List:
+		return appendList(b, t, v, src)
+	}
+	text, err := json.Marshal(v.Interface())
+	return append(b, text...), err
+}
+
+// deref looks through the pointer that holds a value; ok is false for nil.
+func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
+	if !pointer {
+		return v, true
+	}
+	return v.Elem(), !v.IsNil()
+}
+
+func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
+	var known []entry
+	if isObject(src.raw) {
+		var err error
+		if known, err = members(src.raw); err != nil {
+			return nil, err
+		}
+	}
+	b = append(b, '{')
+	first := len(b)
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		value := f.Of(v)
+		if !present(f, value) {
+			continue
+		}
+		value, _ = deref(value, f.Pointer)
+		mark := len(b)
+		if len(b) > first {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, f.Name)
+		b = append(b, ':')
+		begin := len(b)
+		var err error
+		b, err = appendValue(b, f.Type, value, source{raw: last(known, f.Name), extra: src.extra.child(f.Name)})
+		if err != nil {
+			return nil, err
+		}
+		// Structs are always there in Go; an empty one says nothing in JSON.
+		if f.Type.Kind == podschema.Struct && !f.Pointer && len(b)-begin == len("{}") {
+			b = b[:mark]
+		}
+	}
+	for i, e := range known {
+		if t.Field(e.name) != nil || src.extra.has(e.name) || slices.ContainsFunc(known[i+1:], func(o entry) bool { return o.name == e.name }) {
+			continue
+		}
+		b = appendMember(b, len(b) > first, e)
+	}
+	for _, e := range src.extra.entries() {
+		b = appendMember(b, len(b) > first, e)
+	}
+	return append(b, '}'), nil
+}
+
+func appendMember(b []byte, comma bool, e entry) []byte {
+	if comma {
+		b = append(b, ',')
+	}
+	b = appendQuoted(b, e.name)
+	b = append(b, ':')
+	return append(b, e.value...)
+}
+
+// last finds an entry by name. Where there are several the last one counts, as
+// for everybody who reads JSON into a map.
+func last(entries []entry, name string) []byte {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if entries[i].name == name {
+			return entries[i].value
+		}
+	}
+	return nil
+}
+
+func appendMap(b []byte, t *podschema.Type, v reflect.Value) ([]byte, error) {
+	b = append(b, '{')
+	for i, key := range sortedKeys(v) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, key.String())
+		b = append(b, ':')
+		value, ok := deref(v.MapIndex(key), t.ElemPointer)
+		if !ok {
+			b = append(b, "null"...)
+			continue
+		}
+		var err error
+		if b, err = appendValue(b, t.Elem, value, source{}); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+func sortedKeys(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return bytes.Compare([]byte(a.String()), []byte(b.String())) })
+	return keys
+}
+
+func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
+	sources, err := itemSources(t, v, src)
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, '[')
+	for i := range v.Len() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		item, ok := deref(v.Index(i), t.ElemPointer)
+		if !ok {
+			b = append(b, "null"...)
+			continue
+		}
+		from := source{extra: src.extra.item(t, item, i)}
+		if sources != nil {
+			from.raw = sources[i]
+		}
+		if b, err = appendValue(b, t.Elem, item, from); err != nil {
+			return nil, err
+		}
+	}
+	return append(b, ']'), nil
+}
+
+// itemSources finds for each item of a list the item as received that it came
+// from: the one of the same name, or, where items have none, of the same place.
+func itemSources(t *podschema.Type, v reflect.Value, src source) ([][]byte, error) {
+	if !isList(src.raw) || t.Elem.Kind != podschema.Struct {
+		return nil, nil
+	}
+	received, err := elements(src.raw)
+	if err != nil {
+		return nil, err
+	}
+	sources := make([][]byte, v.Len())
+	if len(t.Identity) == 0 {
+		if len(received) == len(sources) {
+			copy(sources, received)
+		}
+		return sources, nil
+	}
+	byName := make(map[string][][]byte, len(received))
+	for _, item := range received {
+		id, err := identifyReceived(t, item)
+		if err != nil {
+			return nil, err
+		}
+		byName[id] = append(byName[id], item)
+	}
+	for i := range sources {
+		id := identify(t, v.Index(i))
+		if same := byName[id]; len(same) > 0 {
+			sources[i], byName[id] = same[0], same[1:]
+		}
+	}
+	return sources, nil
+}

@@ -1,0 +1,109 @@
+package patch
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+)
+
+// present tells whether JSON shows the field: empty lists and maps are not
+// there, whatever their tags say about nil and empty.
+func present(f *podschema.Field, v reflect.Value) bool {
+	switch {
+	case f.Pointer:
+		return !v.IsNil()
+	case f.Type.Kind == podschema.Map:
+		return v.Len() > 0
+	case f.Type.Kind == podschema.List:
+		return v.Len() > 0 || !f.OmitEmpty && !v.IsNil()
+	case f.Type.Kind == podschema.Struct:
+		return true
+	case f.OmitEmpty || f.OmitZero:
+		return !v.IsZero()
+	}
+	return true
+}
+
+func equalField(f *podschema.Field, a, b reflect.Value) bool {
+	return equalValue(f.Type, f.Pointer, a, b)
+}
+
+func equalValue(t *podschema.Type, pointer bool, a, b reflect.Value) bool {
+	if !pointer {
+		return equal(t, a, b)
+	}
+	if a.IsNil() || b.IsNil() {
+		return a.IsNil() && b.IsNil()
+	}
+	return a.UnsafePointer() == b.UnsafePointer() || equal(t, a.Elem(), b.Elem())
+}
+
+// equal compares two values by what they mean, not by how they are held: nil
+// and empty lists are equal, and so are two spellings of one quantity.
+func equal(t *podschema.Type, a, b reflect.Value) bool {
+	switch t.Kind {
+	case podschema.Bool:
+		return a.Bool() == b.Bool()
+	case podschema.Int:
+		return a.Int() == b.Int()
+	case podschema.String:
+		return a.String() == b.String()
+	case podschema.Struct:
+		for i := range t.Fields {
+			f := &t.Fields[i]
+			if !equalField(f, f.Of(a), f.Of(b)) {
+				return false
+			}
+		}
+		return true
+	case podschema.Map:
+		return equalMap(t, a, b)
+	case podschema.List:
+		if a.Len() != b.Len() {
+			return false
+		}
+		if a.Len() > 0 && a.UnsafePointer() == b.UnsafePointer() {
+			return true
+		}
+		for i := range a.Len() {
+			if !equalValue(t.Elem, t.ElemPointer, a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return equalLeaf(a, b)
+}
+
+func equalMap(t *podschema.Type, a, b reflect.Value) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	if a.Len() == 0 || a.UnsafePointer() == b.UnsafePointer() {
+		return true
+	}
+	for entries := a.MapRange(); entries.Next(); {
+		other := b.MapIndex(entries.Key())
+		if !other.IsValid() || !equalValue(t.Elem, t.ElemPointer, entries.Value(), other) {
+			return false
+		}
+	}
+	return true
+}
+
+func equalLeaf(a, b reflect.Value) bool {
+	x, y := a.Interface(), b.Interface()
+	if q, ok := x.(resource.Quantity); ok {
+		return q.Equal(y.(resource.Quantity))
+	}
+	if a.Comparable() && b.Comparable() && x == y {
+		return true
+	}
+	m, errX := json.Marshal(x)
+	n, errY := json.Marshal(y)
+	return errX == nil && errY == nil && bytes.Equal(m, n)
+}
