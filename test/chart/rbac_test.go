@@ -15,8 +15,7 @@ import (
 var unnamed = map[string]string{
 	"nodes list watch":      "kubelet versions of all nodes decide about native sidecars",
 	"namespaces list watch": "pod security levels and user ranges of any namespace",
-	"events create":         "a new object's name is not known beforehand",
-	"pods create":           "likewise; the test's role, in the test's namespace alone",
+	"pods create":           "a new object's name is not known beforehand; the test's role, in the test's namespace alone",
 }
 
 func rulesOf(t testing.TB, o *object) []rbacv1.PolicyRule {

@@ -19,21 +19,17 @@
 {{- if and (eq .Values.certs.mode "self") (eq .Values.certs.bootstrap "job") }}true{{ end }}
 {{- end }}
 
-{{/* Flags that say which certificate: the same for the init container, the jobs and the server. */}}
-{{- define "istio-sidecar-injector.certFlags" -}}
+{{/* Which webhook entry trusts the certificate. */}}
+{{- define "istio-sidecar-injector.webhookFlags" -}}
 - --webhookConfigName={{ include "istio-sidecar-injector.webhookConfigName" . }}
 - --webhookName={{ include "istio-sidecar-injector.webhookName" . }}
 {{- end }}
 
-{{/* Arguments of cert-bootstrap: argument (dict "root" $ "mode" bootstrap, renew or wait, "out" DIR, "timeout" DURATION). */}}
-{{- define "istio-sidecar-injector.bootstrapArgs" -}}
-{{- $certs := .root.Values.certs -}}
-- --mode={{ .mode }}
-- --namespace={{ .root.Release.Namespace }}
-- --secret={{ include "istio-sidecar-injector.secretName" .root }}
-- --service={{ include "istio-sidecar-injector.fullname" .root }}
-- --clusterDomain={{ $certs.clusterDomain | default .root.Values.global.proxy.clusterDomain }}
-{{ include "istio-sidecar-injector.certFlags" .root }}
+{{/* How certificates are made: the same for whoever makes them. */}}
+{{- define "istio-sidecar-injector.certFlags" -}}
+{{- $certs := .Values.certs -}}
+- --service={{ include "istio-sidecar-injector.fullname" . }}
+- --clusterDomain={{ $certs.clusterDomain | default .Values.global.proxy.clusterDomain }}
 - --caValidity={{ $certs.caValidity }}
 - --certValidity={{ $certs.certValidity }}
 {{- with $certs.renewBefore }}
@@ -43,6 +39,15 @@
 - --caRenewBefore={{ . }}
 {{- end }}
 - --trustPropagation={{ $certs.trustPropagation }}
+{{- end }}
+
+{{/* Arguments of cert-bootstrap: argument (dict "root" $ "mode" bootstrap, renew or wait, "out" DIR, "timeout" DURATION). */}}
+{{- define "istio-sidecar-injector.bootstrapArgs" -}}
+- --mode={{ .mode }}
+- --namespace={{ .root.Release.Namespace }}
+- --secret={{ include "istio-sidecar-injector.secretName" .root }}
+{{ include "istio-sidecar-injector.webhookFlags" .root }}
+{{ include "istio-sidecar-injector.certFlags" .root }}
 - --timeout={{ .timeout }}
 - --log-format={{ .root.Values.logFormat }}
 - --out={{ .out }}
@@ -59,7 +64,7 @@
 - --monitoringPort={{ .Values.metrics.port }}
 - --revision={{ include "istio-sidecar-injector.revision" . | default "default" }}
 - --nativeSidecars={{ include "istio-sidecar-injector.nativeSidecars" . }}
-{{ include "istio-sidecar-injector.certFlags" . }}
+{{ include "istio-sidecar-injector.webhookFlags" . }}
 - --reconcileWebhookConfig={{ include "istio-sidecar-injector.reconciles" . | default "false" }}
 {{- if eq .Values.configSource "api" }}
 - --injectConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.injectConfigMapName" . }}
@@ -67,6 +72,8 @@
 {{- end }}
 {{- if eq .Values.certs.mode "self" }}
 - --certSecret={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.secretName" . }}
+- --rotateCertificates={{ include "istio-sidecar-injector.certJob" . | empty }}
+{{ include "istio-sidecar-injector.certFlags" . }}
 {{- end }}
 {{- with .Values.global.platform }}
 - --platform={{ . }}
