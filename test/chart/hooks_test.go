@@ -1,0 +1,110 @@
+package chart
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/releaseutil"
+)
+
+// hooks returns the hooks of an event in Helm's order.
+func hooks(t testing.TB, in install, event release.HookEvent) []*release.Hook {
+	t.Helper()
+	texts, err := in.texts(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(texts, func(name, _ string) bool { return strings.HasSuffix(name, "NOTES.txt") })
+	all, _, err := releaseutil.SortManifests(texts, chartutil.DefaultVersionSet, releaseutil.InstallOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = slices.DeleteFunc(all, func(h *release.Hook) bool { return !slices.Contains(h.Events, event) })
+	slices.SortStableFunc(all, func(a, b *release.Hook) int { return a.Weight - b.Weight })
+	return all
+}
+
+func kinds(hooks []*release.Hook) string {
+	var out []string
+	for _, h := range hooks {
+		out = append(out, h.Kind)
+	}
+	return strings.Join(out, " ")
+}
+
+// What a hook needs is there before it, and nothing is left of a hook that
+// succeeded. What failed stays for its log and goes before the next try.
+func TestHooks(t *testing.T) {
+	const test = "Namespace ServiceAccount Role RoleBinding Pod"
+	for _, c := range []struct {
+		name  string
+		set   []string
+		event release.HookEvent
+		want  string
+	}{
+		{"test", nil, release.HookTest, test},
+		{"test in a namespace of one's own", []string{"check.namespace=mine"}, release.HookTest, "ServiceAccount Role RoleBinding Pod"},
+		{"nothing else by default: install", nil, release.HookPreInstall, ""},
+		{"nothing else by default: after install", nil, release.HookPostInstall, ""},
+		{"validate before install", []string{"validate.enabled=true"}, release.HookPreInstall, "ConfigMap Job"},
+		{"validate before upgrade", []string{"validate.enabled=true"}, release.HookPreUpgrade, "ConfigMap Job"},
+		{"check after install", []string{"check.enabled=true"}, release.HookPostInstall, test},
+		{"check after upgrade", []string{"check.enabled=true"}, release.HookPostUpgrade, test},
+		{"certificates are no hook", []string{"certs.bootstrap=job"}, release.HookPreInstall, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := hooks(t, install{set: c.set}, c.event)
+			if kinds(got) != c.want {
+				t.Errorf("hooks %q, want %q", kinds(got), c.want)
+			}
+			for _, h := range got {
+				if !slices.Equal(h.DeletePolicies, []release.HookDeletePolicy{release.HookBeforeHookCreation, release.HookSucceeded}) {
+					t.Errorf("%s: delete policies %v", h.Kind, h.DeletePolicies)
+				}
+			}
+		})
+	}
+}
+
+// A Job's pod can never change: whenever what is in it changes, and at each
+// revision of the release, it is another Job; rendered again, it is the same.
+func TestCertificateJobIsNewWhenItMustBe(t *testing.T) {
+	name := func(in install) string {
+		in.set = append(in.set, "certs.bootstrap=job")
+		return one(t, in.render(t), "Job", "").GetName()
+	}
+	first := name(install{revision: 1})
+	if again := name(install{revision: 1}); again != first {
+		t.Errorf("rendered again: %s, want %s", again, first)
+	}
+	for what, in := range map[string]install{
+		"next revision": {revision: 2},
+		"another image": {revision: 1, set: []string{"image.tag=next"}},
+		"other policy":  {revision: 1, set: []string{"certs.certValidity=1h"}},
+	} {
+		if got := name(in); got == first {
+			t.Errorf("%s: the same Job %s", what, got)
+		}
+	}
+}
+
+// The test's namespace must be one that the webhook is called for.
+func TestTheTestLooksWhereTheWebhookLooks(t *testing.T) {
+	eachInstall(t, func(t *testing.T, _ install, objects []*object) {
+		namespace := one(t, objects, "Namespace", "")
+		labels := maps.Clone(namespace.GetLabels())
+		labels["kubernetes.io/metadata.name"] = namespace.GetName()
+		if !matches(t, webhookOf(t, objects).NamespaceSelector, labels) {
+			t.Errorf("namespace %s with labels %v is not selected", namespace.GetName(), labels)
+		}
+		for _, p := range podsOf(t, objects) {
+			if c := p.spec.Containers[0]; c.Name == "check" && flagsOf(t, c)["namespace"] != namespace.GetName() {
+				t.Errorf("the test looks at %s, the namespace is %s", flagsOf(t, c)["namespace"], namespace.GetName())
+			}
+		}
+	})
+}
