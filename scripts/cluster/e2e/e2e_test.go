@@ -368,7 +368,7 @@ func TestStartCutShort(t *testing.T) {
 				t.Errorf("up said %q, want that it was interrupted", said.String())
 			}
 			eventually(t, "end of the supervisor", 15*time.Second, func() error {
-				if _, err := os.Stat(fmt.Sprintf("/proc/%d", r.Supervisor.PID)); err == nil {
+				if running(r.Supervisor.PID) != "" {
 					return errors.New("it still runs")
 				}
 				return nil

@@ -63,7 +63,7 @@ func label(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	patch := `[{"op":"add","path":"/metadata/labels/webhook","value":"called"}]`
+	patch := `[{"op":"add","path":"/metadata/labels","value":{"webhook":"called"}}]`
 	json.NewEncoder(w).Encode(map[string]any{
 		"apiVersion": review.APIVersion, "kind": review.Kind,
 		"response": map[string]any{

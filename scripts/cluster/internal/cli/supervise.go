@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,7 +33,7 @@ func supervise(ctx context.Context, args []string, stderr io.Writer) int {
 func enter(_ context.Context, configPath string) error {
 	var b [1]byte
 	if n, _ := os.Stdin.Read(b[:]); n == 0 {
-		return nil // the launcher gave up before there was anything to run
+		return errors.New("the launcher ended before there was anything to run")
 	}
 	c, err := supervisor.Load(configPath)
 	if err != nil {

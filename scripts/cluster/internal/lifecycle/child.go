@@ -30,6 +30,7 @@ type child struct {
 	cmd   *exec.Cmd
 	leash *os.File
 	log   string
+	ended chan struct{} // closed when it ended, and how is known
 }
 
 // startChild starts a supervisor for the cluster kept in dir. It waits for
@@ -61,7 +62,22 @@ func startChild(dir string) (*child, error) {
 		write.Close()
 		return nil, namespaceError(err)
 	}
-	return &child{cmd: cmd, leash: write, log: logPath}, nil
+	c := &child{cmd: cmd, leash: write, log: logPath, ended: make(chan struct{})}
+	go func() {
+		cmd.Wait()
+		close(c.ended)
+	}()
+	return c, nil
+}
+
+// dead says how the supervisor ended, if it did.
+func (c *child) dead() error {
+	select {
+	case <-c.ended:
+		return fmt.Errorf("the supervisor ended by itself (%s)%s", c.cmd.ProcessState, logTail(c.log))
+	default:
+		return nil
+	}
 }
 
 // selfCommand runs this program anew, even if its file was replaced meanwhile.
@@ -90,12 +106,9 @@ func (c *child) release() error {
 	return err
 }
 
-// abandon makes the supervisor end its cluster, and sees to it that it does
-// not stay behind as a zombie.
+// abandon makes the supervisor end its cluster.
 func (c *child) abandon() {
-	if c == nil {
-		return
+	if c != nil {
+		c.leash.Close()
 	}
-	c.leash.Close()
-	go c.cmd.Wait()
 }

@@ -38,8 +38,8 @@ func (b *bringUp) start(names ...string) error {
 
 // dead fails if the supervisor or a component ended by itself.
 func (b *bringUp) dead() error {
-	if !b.state.Supervisor.Alive() {
-		return fmt.Errorf("the supervisor ended%s", logTail(b.child.log))
+	if err := b.child.dead(); err != nil {
+		return err
 	}
 	answer, err := supervisor.Call(b.Dir(), supervisor.Request{Op: supervisor.OpStatus}, 5*time.Second)
 	if err != nil {

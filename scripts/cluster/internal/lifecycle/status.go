@@ -60,6 +60,10 @@ func Status(ctx context.Context, o Options) (Report, error) {
 		return r, nil
 	}
 	answer, err := supervisor.Call(s.Dir, supervisor.Request{Op: supervisor.OpStatus}, 5*time.Second)
+	if err != nil && s.Supervisor.Wait(time.Second) {
+		r.Up = false // it ended at this very moment
+		return r, nil
+	}
 	if err != nil {
 		return r, err
 	}

@@ -27,11 +27,15 @@ func Identify(pid int) (Process, error) {
 
 // Alive says whether p, and not another process with its number, still runs.
 func (p Process) Alive() bool {
-	if p.PID <= 0 {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if err != nil {
 		return false
 	}
+	defer unix.Close(fd)
 	now, err := Identify(p.PID)
-	return err == nil && now == p
+	// The state in /proc would not do: a process that is starting another
+	// program may look for a moment as if it had ended.
+	return err == nil && now == p && !wait(fd, 0)
 }
 
 // Kill ends p at once and waits until it is gone. The process is held by a
@@ -64,7 +68,8 @@ func (p Process) Wait(timeout time.Duration) bool {
 		return true
 	}
 	defer unix.Close(fd)
-	return !p.Alive() || wait(fd, timeout)
+	now, err := Identify(p.PID)
+	return err != nil || now != p || wait(fd, timeout)
 }
 
 // wait relies on a process descriptor becoming readable when its process ends.
@@ -89,12 +94,9 @@ func startTime(pid int) (uint64, error) {
 	// hold blanks and parentheses: count from the last one.
 	_, rest, _ := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
 	fields := strings.Fields(string(rest))
-	const state, starttime = 0, 19 // fields 3 and 22
+	const starttime = 19 // field 22
 	if len(fields) <= starttime {
 		return 0, fmt.Errorf("/proc/%d/stat has only %d fields after the name", pid, len(fields))
-	}
-	if fields[state] == "Z" {
-		return 0, fmt.Errorf("process %d has ended", pid)
 	}
 	return strconv.ParseUint(fields[starttime], 10, 64)
 }

@@ -117,7 +117,7 @@ func (s *Supervisor) answer(r Request) Response {
 	case OpKeep:
 		s.keepOnce.Do(func() { close(s.keep) })
 	case OpShutdown:
-		s.shutdown()
+		s.shutdown("a launcher asked for it")
 	default:
 		err = fmt.Errorf("unknown operation %q", r.Op)
 	}

@@ -20,14 +20,13 @@ type Supervisor struct {
 
 	keep     chan struct{} // closed when the cluster is to outlive the launcher
 	keepOnce sync.Once
-	quit     chan struct{} // closed when it is time to shut down
-	quitOnce sync.Once
+	quit     chan string // why it is time to shut down
 }
 
 // New returns a supervisor of components, none of them started. hostNetwork is
 // a descriptor of the machine's network namespace.
 func New(components []Component, hostNetwork int, now func() time.Time) *Supervisor {
-	s := &Supervisor{hostNetwork: hostNetwork, now: now, keep: make(chan struct{}), quit: make(chan struct{})}
+	s := &Supervisor{hostNetwork: hostNetwork, now: now, keep: make(chan struct{}), quit: make(chan string, 1)}
 	for _, c := range components {
 		s.processes = append(s.processes, &process{Component: c, state: StateNew})
 	}
@@ -55,12 +54,20 @@ func (s *Supervisor) Run(ctx context.Context, c Config, leash *os.File) error {
 	go s.watchLauncher(leash)
 	go s.watchFolder(c.Dir)
 
+	s.log("started")
 	select {
 	case <-ctx.Done():
-	case <-s.quit:
+		s.log("shutting down: %v", context.Cause(ctx))
+	case why := <-s.quit:
+		s.log("shutting down: %s", why)
 	}
 	s.stopAll()
+	s.log("all components have stopped")
 	return nil
+}
+
+func (s *Supervisor) log(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, s.now().Format(time.RFC3339Nano)+" "+format+"\n", args...)
 }
 
 // watchFolder shuts down when the cluster's folder is gone, since without it
@@ -68,7 +75,7 @@ func (s *Supervisor) Run(ctx context.Context, c Config, leash *os.File) error {
 func (s *Supervisor) watchFolder(dir string) {
 	for range time.Tick(folderInterval) {
 		if _, err := os.Stat(dir); os.IsNotExist(err) {
-			s.shutdown()
+			s.shutdown("the cluster's folder is gone")
 			return
 		}
 	}
@@ -82,12 +89,17 @@ func (s *Supervisor) watchLauncher(leash *os.File) {
 	select {
 	case <-s.keep:
 	default:
-		fmt.Fprintln(os.Stderr, "the launcher ended before the cluster was up, shutting down")
-		s.shutdown()
+		s.shutdown("the launcher ended before the cluster was up")
 	}
 }
 
-func (s *Supervisor) shutdown() { s.quitOnce.Do(func() { close(s.quit) }) }
+// shutdown asks Run to end; all reasons but the first are dropped.
+func (s *Supervisor) shutdown(why string) {
+	select {
+	case s.quit <- why:
+	default:
+	}
+}
 
 // reap collects every process that ended, also those that only ended up here
 // because process 1 inherits orphans.
@@ -189,7 +201,7 @@ func (s *Supervisor) stopAll() {
 		for _, name := range stages[stage] {
 			all.Go(func() {
 				if err := s.Stop(name, syscall.SIGTERM); err != nil {
-					fmt.Fprintln(os.Stderr, err)
+					s.log("%v", err)
 				}
 			})
 		}
