@@ -15,6 +15,38 @@ import (
 // classic injects one pod in the classic dialect.
 func (w *work) classic() (*corev1.Pod, error) {
 	pod := own(classicStripped(w.original))
+	f, err := w.fragment(pod)
+	if err != nil {
+		return nil, err
+	}
+	f.Append(pod)
+	if w.s.tokenGroup() {
+		post.SetTokenGroup(&pod.Spec)
+	}
+	if f.RewriteAppHTTPProbe {
+		post.RewriteClassic(pod)
+	}
+	now := status.Of(&corev1.PodSpec{
+		InitContainers: f.InitContainers, Containers: f.Containers,
+		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
+	})
+	now.Version = w.s.config.TemplateHash(config.ClassicTemplate)
+	pod.Annotations[status.Key] = now.String()
+	for k, v := range w.s.config.InjectedAnnotations {
+		pod.Annotations[k] = v
+	}
+	return pod, nil
+}
+
+// tokenGroup reports whether proxies get their certificates by secret discovery,
+// and need to read the service account's token for it.
+func (s *Snapshot) tokenGroup() bool {
+	mesh := s.config.ClassicMesh
+	return mesh.EnableSdsTokenMount && mesh.SdsUdsPath != ""
+}
+
+// fragment renders the template for a pod that carries no earlier injection.
+func (w *work) fragment(pod *corev1.Pod) (*post.Fragment, error) {
 	meta := pod.ObjectMeta
 	meta.Namespace = w.namespace
 	deployment := w.owner.ObjectMeta
@@ -36,23 +68,7 @@ func (w *work) classic() (*corev1.Pod, error) {
 	if err != nil {
 		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", config.ClassicTemplate, err))
 	}
-	f.Append(pod)
-	if mesh.EnableSdsTokenMount && mesh.SdsUdsPath != "" {
-		post.SetTokenGroup(&pod.Spec)
-	}
-	if f.RewriteAppHTTPProbe {
-		post.RewriteClassic(pod)
-	}
-	now := status.Of(&corev1.PodSpec{
-		InitContainers: f.InitContainers, Containers: f.Containers,
-		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
-	})
-	now.Version = w.s.config.TemplateHash(config.ClassicTemplate)
-	pod.Annotations[status.Key] = now.String()
-	for k, v := range w.s.config.InjectedAnnotations {
-		pod.Annotations[k] = v
-	}
-	return pod, nil
+	return f, nil
 }
 
 // classicStripped returns the pod without an earlier injection: what its status

@@ -45,14 +45,20 @@ func (w *work) current() (*corev1.Pod, error) {
 		post.ForgetAssignedUser(in.pod)
 	}
 	declared := in.pod
-	if err := in.render(); err != nil {
+	if err := in.render(in.pod); err != nil {
 		return nil, err
 	}
 	in.pod = own(in.pod)
 	if err := in.reapply(declared); err != nil {
 		return nil, refuse(decide.MergeError, err)
 	}
-	return in.pod, in.finish()
+	if err := in.finish(); err != nil {
+		return nil, err
+	}
+	if in.again {
+		post.KeepOrder(&w.original.Spec, &in.pod.Spec)
+	}
+	return in.pod, nil
 }
 
 // clusterEnv tells cluster and network: the path says, else the values; the
@@ -75,9 +81,10 @@ func (in *injection) clusterEnv() map[string]string {
 	return env
 }
 
-// render executes the templates in order and merges each onto both pods.
-func (in *injection) render() error {
-	data := in.data()
+// render executes the templates in order, shown the pod, and merges each onto
+// the template pod, and onto the pod that is to be injected unless there is none.
+func (in *injection) render(view *corev1.Pod) error {
+	data := in.data(view)
 	for _, name := range in.names {
 		overlay, err := in.overlay(name, data)
 		if err != nil {
@@ -85,6 +92,9 @@ func (in *injection) render() error {
 		}
 		if in.template, err = merge.Strategic(in.template, overlay); err != nil {
 			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
+		}
+		if in.pod == nil {
+			continue
 		}
 		if post.Native(in.pod.Annotations, data.NativeSidecars) && post.Find(in.template.Spec.InitContainers, post.Proxy) != nil {
 			moved := *in.pod
@@ -117,11 +127,10 @@ func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, er
 }
 
 // data is what templates see: the pod as if it had never been injected.
-func (in *injection) data() *render.Data {
+func (in *injection) data(view *corev1.Pod) *render.Data {
 	s := in.s
-	view := in.pod
 	if in.again || !in.overrides.Empty() {
-		view = in.stripped()
+		view = in.stripped(view)
 	}
 	meta := view.ObjectMeta
 	meta.Namespace = in.namespace
@@ -139,7 +148,7 @@ func (in *injection) data() *render.Data {
 		MeshConfig:               s.config.Mesh,
 		Values:                   s.config.Values,
 		Revision:                 s.options.Revision,
-		NativeSidecars:           s.options.Cluster != nil && s.options.Cluster.NativeSidecars(in.pod.Spec.NodeName),
+		NativeSidecars:           s.options.Cluster != nil && s.options.Cluster.NativeSidecars(view.Spec.NodeName),
 		ProxyImage:               s.values.reference(s.values.image, kind),
 		ProxyInitImage:           s.values.reference(s.values.initImage, kind),
 		ProxyUID:                 uid,
@@ -150,8 +159,8 @@ func (in *injection) data() *render.Data {
 }
 
 // stripped is the pod without an earlier injection, as far as templates see it.
-func (in *injection) stripped() *corev1.Pod {
-	out := status.WithoutContainers(in.pod, in.before, in.overrides)
+func (in *injection) stripped(pod *corev1.Pod) *corev1.Pod {
+	out := status.WithoutContainers(pod, in.before, in.overrides)
 	if in.again && post.PointsAtAgent(out.Annotations, in.s.StatusPort()) {
 		out.Annotations = maps.Clone(out.Annotations)
 		post.ClearScrape(out.Annotations)

@@ -34,9 +34,7 @@ func (in *injection) reapply(declared *corev1.Pod) error {
 	if err != nil {
 		return err
 	}
-	if !in.again && !used.Empty() {
-		in.pod.Annotations[status.OverridesKey] = used.String()
-	}
+	in.save(used)
 	user := post.Find(used.InitContainers, post.Proxy)
 	if user == nil {
 		user = post.Find(used.Containers, post.Proxy)
@@ -55,6 +53,28 @@ func (in *injection) declared(name string, saved []corev1.Container, injected []
 		return nil
 	}
 	return inPod
+}
+
+// save notes the versions used, beside those noted before. A container that is
+// there from an earlier injection only, which may have put it into the other
+// list, is not the user's.
+func (in *injection) save(used status.Overrides) {
+	injected := append(slices.Clone(in.before.Containers), in.before.InitContainers...)
+	all := in.overrides
+	more := func(saved, used []corev1.Container) []corev1.Container {
+		saved = slices.Clip(saved)
+		for _, c := range used {
+			if post.Find(saved, c.Name) == nil && !slices.Contains(injected, c.Name) {
+				saved = append(saved, c)
+			}
+		}
+		return saved
+	}
+	all.Containers = more(all.Containers, used.Containers)
+	all.InitContainers = more(all.InitContainers, used.InitContainers)
+	if len(all.Containers) != len(in.overrides.Containers) || len(all.InitContainers) != len(in.overrides.InitContainers) {
+		in.pod.Annotations[status.OverridesKey] = all.String()
+	}
 }
 
 // reapplyTo merges the user's version on top of each container that the template

@@ -2,10 +2,11 @@ package inject
 
 import (
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
+	"k8s.io/pod-security-admission/policy"
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 
@@ -23,6 +24,7 @@ type Snapshot struct {
 	rules     *decide.Rules
 	templates map[string]*render.Template
 	values    values
+	security  evaluator
 	// inbound is the template field InboundTrafficPolicyMode.
 	inbound string
 }
@@ -40,7 +42,7 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 		o.Revision = "default"
 	}
 	if o.Platform != "" && o.Platform != PlatformOpenShift {
-		return nil, errors.New("platform: invalid value " + strings.ToLower(o.Platform) + `, must be "openshift" or empty`)
+		return nil, fmt.Errorf("platform: invalid value %q, must be %q or empty", o.Platform, PlatformOpenShift)
 	}
 	rules, err := decide.NewRules(decide.Settings{
 		Classic: cfg.Dialect == config.Classic,
@@ -51,7 +53,12 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 	if err != nil {
 		return nil, err
 	}
+	security, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		return nil, err
+	}
 	s := &Snapshot{
+		security:  security,
 		config:    cfg,
 		options:   o,
 		rules:     rules,

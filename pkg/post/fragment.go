@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 )
 
@@ -125,4 +126,17 @@ func SetTokenGroup(spec *corev1.PodSpec) {
 	group := DefaultProxyID
 	sc.FSGroup = &group
 	spec.SecurityContext = &sc
+}
+
+// UnsetTokenGroup undoes SetTokenGroup.
+func UnsetTokenGroup(spec *corev1.PodSpec) {
+	if spec.SecurityContext == nil || spec.SecurityContext.FSGroup == nil || *spec.SecurityContext.FSGroup != DefaultProxyID {
+		return
+	}
+	sc := *spec.SecurityContext
+	sc.FSGroup = nil
+	spec.SecurityContext = &sc
+	if equality.Semantic.DeepEqual(sc, corev1.PodSecurityContext{}) {
+		spec.SecurityContext = nil
+	}
 }

@@ -77,7 +77,10 @@ func Prometheus(pod *corev1.Pod, m Metrics) error {
 		}
 		// Agents that do not know targets scrape the first one.
 		if was.Port == "" {
-			was.Port, was.Path = was.Targets[0].Port, was.Targets[0].Path
+			was.Port = was.Targets[0].Port
+		}
+		if was.Path == "" {
+			was.Path = was.Targets[0].Path
 		}
 	}
 	if c := FindAnywhere(&pod.Spec, Proxy); c != nil && !was.empty() {
@@ -118,12 +121,8 @@ func ClearScrape(annotations map[string]string) {
 
 // SecurePort tells scrapers about the port for mutual TLS, if the proxy has one.
 func SecurePort(pod *corev1.Pod) {
-	c := FindAnywhere(&pod.Spec, Proxy)
-	if c == nil {
-		return
-	}
-	e := lookupEnv(c, SecurePortEnv)
-	if e == nil || e.Value == "" || e.Value == "0" {
+	port, ok := SecurePortOf(FindAnywhere(&pod.Spec, Proxy))
+	if !ok {
 		return
 	}
 	for k := range pod.Annotations {
@@ -131,7 +130,7 @@ func SecurePort(pod *corev1.Pod) {
 			return
 		}
 	}
-	pod.Annotations[SecurePortKey] = e.Value
+	pod.Annotations[SecurePortKey] = port
 }
 
 // lookup returns an annotation in whatever spelling it has. The usual spelling
@@ -232,8 +231,11 @@ func RestoreScrape(annotations map[string]string, proxy *corev1.Container, statu
 		return
 	}
 	if len(was.Targets) > 0 {
-		if was.Targets[0] == (ScrapeTarget{was.Port, was.Path}) {
-			was.Port, was.Path = "", ""
+		if was.Port == was.Targets[0].Port {
+			was.Port = ""
+		}
+		if was.Path == was.Targets[0].Path {
+			was.Path = ""
 		}
 		annotations[ScrapeTargetsKey] = formatTargets(was.Targets)
 	}

@@ -1,0 +1,70 @@
+package inject
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Check injects a few sample pods with the default templates, whatever policy
+// and selectors say, and returns what goes wrong: mistakes in a template that
+// show only when it is executed. It costs a few milliseconds.
+func (s *Snapshot) Check() error {
+	var errs []error
+	for _, pod := range samples() {
+		if err := s.try(pod); err != nil {
+			errs = append(errs, fmt.Errorf("sample pod %q: %w", pod.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Snapshot) try(pod *corev1.Pod) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r}
+		}
+	}()
+	object, err := json.Marshal(pod)
+	if err != nil {
+		return err
+	}
+	req := &Request{Object: object, Namespace: "default"}
+	res := s.describe(pod, req)
+	_, err = (&work{s: s, req: req, original: pod, namespace: res.Namespace, owner: &res.Workload}).run()
+	return err
+}
+
+// samples are pods that make templates take their different ways.
+func samples() []*corev1.Pod {
+	plain := samplePod("plain", nil, corev1.Container{Name: "app", Image: "app"})
+
+	port := corev1.ContainerPort{Name: "http", ContainerPort: 8080}
+	probe := &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromString("http")}}}
+	served := samplePod("served", map[string]string{"prometheus.io/port": "8080"}, corev1.Container{
+		Name: "app", Image: "app", Ports: []corev1.ContainerPort{port}, ReadinessProbe: probe, LivenessProbe: probe,
+	})
+	served.Labels = map[string]string{"app": "served", "version": "v1", "pod-template-hash": "abc"}
+	served.GenerateName = "served-abc-"
+	controller := true
+	served.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "served-abc", Controller: &controller}}
+
+	overridden := samplePod("overridden", nil,
+		corev1.Container{Name: "app", Image: "app"},
+		corev1.Container{Name: "istio-proxy", Image: autoImage, Env: []corev1.EnvVar{{Name: "EXAMPLE", Value: "1"}}})
+	overridden.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "setup"}}
+	overridden.Spec.ServiceAccountName = "example"
+	return []*corev1.Pod{plain, served, overridden}
+}
+
+func samplePod(name string, annotations map[string]string, containers ...corev1.Container) *corev1.Pod {
+	return &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
+		Spec:       corev1.PodSpec{Containers: containers},
+	}
+}
