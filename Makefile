@@ -9,9 +9,12 @@ ARCH    ?= $(shell $(GO) env GOARCH)
 # by side.
 DEMO_CLUSTER := demo
 export CGO_ENABLED := 0
+# One way of compiling for programs and tests, so that neither compiles again
+# what the other has in the cache.
+export GOFLAGS := -trimpath $(GOFLAGS)
 
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-GO_BUILD  = $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+GO_BUILD  = $(GO) build -ldflags "$(LDFLAGS)"
 CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
@@ -32,15 +35,15 @@ bin/sidecar-injector bin/cert-bootstrap bin/kubectl-sidecar: FORCE
 # Helm as pinned in go.mod: what the demo and the tests install with.
 bin/helm: FORCE
 	@echo "build    $@"
-	@$(GO) build -trimpath -o $@ helm.sh/helm/v3/cmd/helm
+	@$(GO) build -o $@ helm.sh/helm/v3/cmd/helm
 
 bin/demo: FORCE
 	@echo "build    $@"
-	@$(GO) build -trimpath -o $@ ./scripts/demo
+	@$(GO) build -o $@ ./scripts/demo
 
 bin/image: FORCE
 	@echo "build    $@"
-	@cd scripts/tools && $(GO) build -trimpath -o ../../$@ ./image
+	@cd scripts/tools && $(GO) build -o ../../$@ ./image
 
 ## ---- images
 
@@ -92,7 +95,7 @@ down: ## remove the embedded cluster
 KIND_CLUSTER := sidecar-injector
 bin/kind: FORCE
 	@echo "build    $@"
-	@cd scripts/tools && $(GO) build -trimpath -o ../../$@ sigs.k8s.io/kind
+	@cd scripts/tools && $(GO) build -o ../../$@ sigs.k8s.io/kind
 
 kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine with Docker
 	@docker version >/dev/null 2>&1 || { echo "kind: no Docker engine answers on this machine; 'make demo' needs none" >&2; exit 1; }
@@ -116,7 +119,7 @@ lint: tools ## formatting, vet, staticcheck
 	@scripts/lint.sh
 
 tools:
-	@cd scripts/tools && $(GO) build -trimpath -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+	@cd scripts/tools && $(GO) build -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
 
 e2e: build image bin/helm ## the path of every user, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)

@@ -57,7 +57,7 @@ func (d *demo) show(ctx context.Context) error {
 			fmt.Fprintf(d.out, "%-9s $ %s\n", s.name, s.command)
 			s.name = ""
 		}
-		fmt.Fprintf(d.out, "%-9s %-66s %5.1f s\n", s.name, result, d.now().Sub(start).Seconds())
+		fmt.Fprintf(d.out, "%-9s %-76s %5.1f s\n", s.name, result, d.now().Sub(start).Seconds())
 	}
 	d.tryNext()
 	return nil
