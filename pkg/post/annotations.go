@@ -31,9 +31,9 @@ func checks(name string) check {
 		"readiness.status.sidecar.istio.io/failureThreshold":
 		return wholeNumber
 	case "traffic.sidecar.istio.io/includeOutboundIPRanges":
-		return orAll(ranges)
+		return named("includeIPRanges", orAll(ranges))
 	case "traffic.sidecar.istio.io/excludeOutboundIPRanges":
-		return ranges
+		return named("excludeIPRanges", ranges)
 	case "traffic.sidecar.istio.io/includeInboundPorts":
 		return orAll(portList)
 	case "traffic.sidecar.istio.io/excludeInboundPorts",
@@ -101,6 +101,17 @@ func boolean(s string) error {
 		return errors.New("must be true or false")
 	}
 	return nil
+}
+
+// named puts the name into an error under which the data plane knows the value:
+// it is what people search for, and what the reference says.
+func named(name string, c check) check {
+	return func(s string) error {
+		if err := c(s); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
 }
 
 // orAll allows * besides what c allows.

@@ -1,0 +1,220 @@
+// Package workload injects manifests: it reads streams of YAML or JSON documents,
+// finds the pods that workloads make, hands them to the engine, and writes the
+// documents back. What is not changed comes out byte for byte as it came in; what
+// is changed keeps the order of its entries, its comments, and every field that
+// nobody here has heard of.
+package workload
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+)
+
+// Injector says what is to be done to a pod; *inject.Snapshot is one.
+type Injector interface {
+	Inject(inject.Request) inject.Result
+}
+
+// Uninjector says how to take an injection out again; *inject.Snapshot is one.
+type Uninjector interface {
+	Uninject(pod []byte) (patch []byte, err error)
+}
+
+// Format is how documents are written.
+type Format string
+
+// The formats.
+const (
+	Same Format = ""     // each as it was
+	YAML Format = "yaml" // all as YAML
+	JSON Format = "json" // all as JSON
+)
+
+// Options are settings for a stream.
+type Options struct {
+	// Namespace is that of workloads which name none.
+	Namespace string
+	// Format of the output.
+	Format Format
+	// Trace asks for the steps of each decision.
+	Trace bool
+}
+
+// Report is what became of one workload.
+type Report struct {
+	// Line of the stream where the workload's document begins, from 1.
+	Line int
+	// Kind, Namespace and Name tell which workload it is. The namespace is empty
+	// where the manifest names none.
+	Kind, Namespace, Name string
+	// Result is the engine's answer; zero after Uninject and where there is no
+	// pod template.
+	Result inject.Result
+	// Pod is the pod as the engine saw it, in JSON; nil without a pod template.
+	Pod []byte
+	// Changed tells whether the workload is written otherwise than it was read.
+	Changed bool
+	// Warnings are for the person who wrote the manifest.
+	Warnings []string
+	// Err says why the workload cannot be injected.
+	Err error
+}
+
+// String names the workload as people do.
+func (r *Report) String() string {
+	return fmt.Sprintf("%s %q", r.Kind, r.fullName())
+}
+
+func (r *Report) fullName() string {
+	if r.Namespace == "" {
+		return r.Name
+	}
+	return r.Namespace + "/" + r.Name
+}
+
+// Inject reads manifests, injects the pods in them and writes the manifests. It
+// reports on every workload in the order of the stream. When anything is wrong
+// nothing is written, and the error, which joins all there are, names documents
+// by the line where they begin.
+func Inject(engine Injector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
+	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return u.inject(engine, o, r) })
+}
+
+// Uninject is Inject the other way round.
+func Uninject(engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
+	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return engine.Uninject(r.Pod) })
+}
+
+// run applies to each unit of a stream the patch that change gives for its pod.
+func run(in io.Reader, out io.Writer, o Options, change func(*unit, *Report) ([]byte, error)) ([]Report, error) {
+	documents, err := split(in)
+	if err != nil {
+		return nil, err
+	}
+	var reports []Report
+	var errs []error
+	var b bytes.Buffer
+	w := writer{out: &b, format: o.Format}
+	for _, d := range documents {
+		m, err := d.read()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w", d.line, err))
+			continue
+		}
+		for _, u := range m.units {
+			r, err := u.handle(d.line, change)
+			if r.Err = err; err != nil {
+				errs = append(errs, fmt.Errorf("line %d: %s: %w", d.line, &r, err))
+			}
+			m.changed = m.changed || r.Changed
+			reports = append(reports, r)
+		}
+		if err := w.write(m); err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w", d.line, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return reports, err
+	}
+	_, err = out.Write(b.Bytes())
+	return reports, err
+}
+
+func (u *unit) handle(line int, change func(*unit, *Report) ([]byte, error)) (Report, error) {
+	r := Report{Line: line, Kind: u.kind}
+	meta, err := u.meta()
+	r.Namespace, r.Name = meta.Namespace, meta.Name
+	if r.Name == "" {
+		r.Name = meta.GenerateName
+	}
+	if err != nil {
+		return r, err
+	}
+	if u.problem != "" {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s is left as it is: %s", &r, u.problem))
+		return r, nil
+	}
+	if r.Pod, err = u.pod(); err != nil {
+		return r, err
+	}
+	patch, err := change(u, &r)
+	if err != nil || patch == nil {
+		return r, err
+	}
+	r.Changed = true
+	return r, u.apply(r.Pod, patch)
+}
+
+func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
+	meta, err := u.meta()
+	if err != nil {
+		return nil, err
+	}
+	namespace := r.Namespace
+	if namespace == "" {
+		namespace = o.Namespace
+	}
+	r.Result = engine.Inject(inject.Request{Object: r.Pod, Namespace: namespace, Owner: u.owner(meta), Trace: o.Trace})
+	d := r.Result.Decision
+	if d.Outcome == decide.Skip {
+		r.Warnings = append(r.Warnings, r.skipped(d))
+	}
+	for _, w := range r.Result.Warnings {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %s", r, w))
+	}
+	r.Warnings = append(r.Warnings, u.misplaced(r)...)
+	if d.Outcome == decide.Refuse {
+		return nil, errors.New(d.Sentence)
+	}
+	return r.Result.Patch, nil
+}
+
+// skipped words the warning about a workload that is not injected. Its first
+// half is what scripts around the reference's command look for.
+func (r *Report) skipped(d decide.Decision) string {
+	why := "has sidecar injection disabled"
+	if d.Code == decide.HostNetwork {
+		why = "has host networking enabled"
+	}
+	return fmt.Sprintf("Skipping injection because %s %s: %s (%s)", r, why, d.Sentence, d.Code)
+}
+
+const injectKey = "sidecar.istio.io/inject"
+
+// misplaced warns about a wish that nobody reads where it stands.
+func (u *unit) misplaced(r *Report) []string {
+	if len(u.place.template) == 0 {
+		return nil
+	}
+	read, _ := dig(u.data, u.place.metadata)
+	if at := wish(read); at != "" {
+		return nil
+	}
+	above := []map[string]any{u.data}
+	if job, ok := dig(u.data, u.place.fallback); ok && u.place.fallback != nil {
+		above = append(above, job)
+	}
+	for _, holder := range above {
+		if at := wish(holder); at != "" {
+			return []string{fmt.Sprintf("%s: the %s %s on the %s has no effect; put it on the pod template", r, at, injectKey, r.Kind)}
+		}
+	}
+	return nil
+}
+
+// wish tells whether metadata asks for or against injection: as a label, as an
+// annotation, or not at all.
+func wish(holder map[string]any) string {
+	metadata, _ := holder["metadata"].(map[string]any)
+	for name, word := range map[string]string{"labels": "label", "annotations": "annotation"} {
+		if entries, _ := metadata[name].(map[string]any); entries[injectKey] != nil {
+			return word
+		}
+	}
+	return ""
+}
