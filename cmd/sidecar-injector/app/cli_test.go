@@ -1,0 +1,294 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// cli runs the program to its end.
+func cli(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	status = Run(ctx, "v1.2.3", args, nil, nil, &out, &errs)
+	if ctx.Err() != nil {
+		t.Fatalf("%q ran on and on:\n%s", args, &errs)
+	}
+	return status, out.String(), errs.String()
+}
+
+// TestHelp pins every word of the help: it is what users read first.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"-h"}, {"probe", "-h"}, {"validate", "-h"}, {"version", "-h"}} {
+		name := strings.TrimSuffix(strings.Join(args, "_"), "_-h")
+		if name == "-h" {
+			name = "serve"
+		}
+		t.Run(name, func(t *testing.T) {
+			status, stdout, stderr := cli(t, args...)
+			if status != 0 || stderr != "" {
+				t.Errorf("exit status %d, standard error %q", status, stderr)
+			}
+			golden := filepath.Join("testdata", "help_"+name+".txt")
+			if *update {
+				must(t, os.MkdirAll("testdata", 0o755))
+				must(t, os.WriteFile(golden, []byte(stdout), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			must(t, err)
+			if stdout != string(want) {
+				t.Errorf("help has changed; look at it and run go test -update:\n%s", stdout)
+			}
+		})
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--prot=1"}, "unknown flag: --prot"},
+		{[]string{"serve"}, `unknown command "serve" for "sidecar-injector"`},
+		{[]string{"--port=x"}, `invalid argument "x" for "--port" flag`},
+		{[]string{"--port=70000"}, `invalid --port "70000": must be between 0 and 65535`},
+		{[]string{"--port=15014"}, `invalid --monitoringPort "15014": must differ from --port`},
+		{[]string{"--nativeSidecars=maybe"}, `invalid --nativeSidecars "maybe": must be "auto", "on" or "off"`},
+		{[]string{"--platform=aix"}, `invalid --platform "aix": must be "openshift" or empty`},
+		{[]string{"--injectConfig="}, `invalid --injectConfig "": must name a file`},
+		{[]string{"--injectConfigMap=istio"}, `invalid --injectConfigMap "istio": must have the form namespace/name`},
+		{[]string{"--meshConfigMap=a/b/c"}, `invalid --meshConfigMap "a/b/c": must have the form namespace/name`},
+		{[]string{"--certSecret=/x"}, `invalid --certSecret "/x": must have the form namespace/name`},
+		{[]string{"--certSecret=a/b", "--certValidity=1h", "--caValidity=1m"}, `--caValidity 1m0s is shorter than --certValidity 1h0m0s`},
+		{[]string{"--webhookConfigName="}, `invalid --webhookConfigName "": must name a MutatingWebhookConfiguration`},
+		{[]string{"--webhookName="}, `invalid --webhookName "": must name the webhook entry`},
+		{[]string{"--shutdownDelay=-1s"}, `invalid --shutdownDelay "-1s": must not be negative`},
+		{[]string{"--healthCheckInterval=2"}, `invalid argument "2" for "--healthCheckInterval" flag`},
+		{[]string{"--log_output_level=loud"}, `invalid --log_output_level "loud": must be debug, info, warn, error or none`},
+		{[]string{"--log-format=xml"}, `invalid --log-format "xml": must be "text" or "json"`},
+		{[]string{"--log_as_json=perhaps"}, `"perhaps" must be true or false`},
+		{[]string{"probe"}, `invalid --probe-path "": must name the server's --healthCheckFile`},
+		{[]string{"probe", "--probe-path=/x", "--interval=-1s"}, `invalid --interval "-1s": must be longer than 0, for example 4s`},
+		{[]string{"validate", "extra"}, `unknown command "extra" for "sidecar-injector validate"`},
+		{[]string{"validate", "--platform=aix"}, `invalid --platform "aix"`},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			status, stdout, stderr := cli(t, tt.args...)
+			if status != 2 || stdout != "" {
+				t.Errorf("exit status %d, standard output %q", status, stdout)
+			}
+			if !strings.Contains(stderr, "sidecar-injector: "+tt.want) && !strings.Contains(stderr, tt.want) {
+				t.Errorf("got %s, want %s", stderr, tt.want)
+			}
+			if !strings.HasSuffix(stderr, "sidecar-injector: see sidecar-injector --help\n") {
+				t.Errorf("no pointer to the help: %s", stderr)
+			}
+		})
+	}
+}
+
+func TestAllUsageErrorsAtOnce(t *testing.T) {
+	_, _, stderr := cli(t, "--port=-1", "--log-format=xml", "--nativeSidecars=maybe")
+	for _, flag := range []string{"--port", "--log-format", "--nativeSidecars"} {
+		if !strings.Contains(stderr, "sidecar-injector: invalid "+flag) {
+			t.Errorf("says nothing about %s:\n%s", flag, stderr)
+		}
+	}
+}
+
+func TestFailuresAtStart(t *testing.T) {
+	taken, err := net.Listen("tcp", ":0")
+	must(t, err)
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+
+	for _, tt := range []struct {
+		name string
+		do   func(s *site) []string // returns flags to add
+		want string
+	}{
+		{"no injection configuration", func(s *site) []string { return []string{"--injectConfig=/nowhere/config"} },
+			"injection configuration /nowhere/config does not exist: mount it there, or name another file with --injectConfig"},
+		{"no mesh configuration", func(s *site) []string { return []string{"--meshConfig=/nowhere/mesh"} },
+			"mesh configuration /nowhere/mesh does not exist: mount it there, or name another file with --meshConfig"},
+		{"a folder in its place", func(s *site) []string { return []string{"--meshConfig=" + s.dir} },
+			"mesh configuration (--meshConfig): read "},
+		{"configuration that does not parse", func(s *site) []string {
+			s.publish("inject", map[string]string{"config": "policy: [", "values": "{}"})
+			return nil
+		}, "/inject/config:1: "},
+		{"policy that does not exist", func(s *site) []string {
+			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "enabled", "sometimes"), "values": "{}"})
+			return nil
+		}, "/inject/config:1: policy: "},
+		{"template that does not compile", func(s *site) []string {
+			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "}}", "}"), "values": "{}"})
+			return nil
+		}, "/inject/config:"},
+		{"no certificate", func(s *site) []string { return []string{"--tlsCertFile=/nowhere/cert.pem"} },
+			"certificate: open /nowhere/cert.pem: no such file or directory"},
+		{"certificate that does not match its key", func(s *site) []string {
+			cert, _ := s.ca.issue(t, serviceName, time.Now().Add(time.Hour))
+			_, key := s.ca.issue(t, serviceName, time.Now().Add(time.Hour))
+			s.publishCerts(cert, key, s.ca.pem)
+			return nil
+		}, "cert-chain.pem does not match key "},
+		{"no client CA", func(s *site) []string { return []string{"--clientCAFile=/nowhere/ca.pem"} },
+			"--clientCAFile: open /nowhere/ca.pem: no such file or directory"},
+		{"client CA that is none", func(s *site) []string { return []string{"--clientCAFile=" + s.path("mesh", "mesh")} },
+			"mesh/mesh: no PEM block in it"},
+		{"webhook port taken", func(s *site) []string { return []string{"--port=" + port} },
+			"webhook port " + port + " is in use by another process: free it or choose another with --port"},
+		{"monitoring port taken", func(s *site) []string { return []string{"--monitoringPort=" + port} },
+			"monitoring port " + port + " is in use by another process: free it or choose another with --monitoringPort"},
+		{"caBundle without an API server", func(s *site) []string { return []string{"--reconcileWebhookConfig=true"} },
+			"--reconcileWebhookConfig=true needs an API server: "},
+		{"secret without an API server", func(s *site) []string { return []string{"--certSecret=a/b"} },
+			"--certSecret needs an API server: "},
+		{"no kubeconfig", func(s *site) []string { return []string{"--kubeconfig=/nowhere/kubeconfig"} },
+			"/nowhere/kubeconfig: no such file or directory"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t)
+			status, stdout, stderr := cli(t, s.args(tt.do(s)...)...)
+			if status != 1 || stdout != "" {
+				t.Errorf("exit status %d, standard output %q", status, stdout)
+			}
+			var said []string
+			for line := range strings.Lines(stderr) {
+				if rest, ok := strings.CutPrefix(line, "sidecar-injector: "); ok {
+					said = append(said, rest)
+				}
+			}
+			if len(said) != 1 || !strings.Contains(said[0], tt.want) {
+				t.Errorf("said %q, want one sentence with %q", said, tt.want)
+			}
+		})
+	}
+}
+
+func TestEveryConfigurationErrorAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "enabled", "sometimes"), "values": "["})
+	for _, command := range []string{"", "validate"} {
+		args := s.args()
+		if command != "" {
+			args = append([]string{command}, args[:3]...)
+		}
+		status, _, stderr := cli(t, args...)
+		if status != 1 || !strings.Contains(stderr, "/inject/config:1: policy: ") || !strings.Contains(stderr, "/inject/values:") {
+			t.Errorf("%q: exit status %d, %s", command, status, stderr)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	s := newSite(t)
+	files := s.args()[:3]
+	status, stdout, stderr := cli(t, append([]string{"validate"}, files...)...)
+	if status != 0 || stderr != "" {
+		t.Errorf("exit status %d, %s", status, stderr)
+	}
+	for _, want := range []string{"configuration is valid\n", "dialect:   current\n", "policy:    enabled\n", "templates: sidecar\n", "default:   sidecar\n", "hash:      "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+
+	// Chart values are optional.
+	must(t, os.Remove(s.path("inject", "values")))
+	if status, _, stderr := cli(t, append([]string{"validate"}, files...)...); status != 0 {
+		t.Errorf("without values: exit status %d, %s", status, stderr)
+	}
+
+	// What compiles and fails on every pod is an error, too.
+	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, ".Values.mark", `index .Spec.Containers 99`)})
+	status, _, stderr = cli(t, append([]string{"validate"}, files...)...)
+	if status != 1 || !strings.Contains(stderr, "sidecar") {
+		t.Errorf("a template that fails: exit status %d, %s", status, stderr)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	status, stdout, stderr := cli(t, "version")
+	if status != 0 || stderr != "" || !strings.HasPrefix(stdout, "sidecar-injector v1.2.3 (") {
+		t.Errorf("%d %q %q", status, stdout, stderr)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "health")
+	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=4s"); status != 1 || stdout != "" || !strings.Contains(stderr, file) {
+		t.Errorf("no file: %d %q %q", status, stdout, stderr)
+	}
+	must(t, os.WriteFile(file, nil, 0o600))
+	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=1m"); status != 0 || stdout != "OK\n" || stderr != "" {
+		t.Errorf("fresh: %d %q %q", status, stdout, stderr)
+	}
+	old := time.Now().Add(-time.Hour)
+	must(t, os.Chtimes(file, old, old))
+	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=1m"); status != 1 || stdout != "" || !strings.Contains(stderr, "more than the interval 1m0s") {
+		t.Errorf("old: %d %q %q", status, stdout, stderr)
+	}
+}
+
+func TestClassicCommandLine(t *testing.T) {
+	s := newSite(t)
+	i := start(t, s, "--log_target=stdout", "--log_rotate_max_size=100", "--ctrlz_port=9876", "--log_as_json", "--log_output_level=default:info,api:debug")
+	i.waitReady()
+	if log := i.log.String(); !strings.Contains(log, "--ctrlz_port --log_rotate_max_size --log_target") {
+		t.Errorf("the log does not name the flags without meaning:\n%s", log)
+	}
+}
+
+func TestParseLevel(t *testing.T) {
+	for text, want := range map[string]slog.Level{
+		"debug": slog.LevelDebug, "INFO": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError, "fatal": slog.LevelError,
+		"none": levelNone, "default:warn": slog.LevelWarn, "default:warn,ads:debug": slog.LevelDebug, "all:none": levelNone,
+	} {
+		if got, err := parseLevel(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "default:", "info,x"} {
+		if got, err := parseLevel(text); err == nil {
+			t.Errorf("%q: %v, want an error", text, got)
+		}
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	for name, tt := range map[string]struct {
+		root fstest.MapFS
+		want int64
+	}{
+		"nothing known":            {fstest.MapFS{}, 0},
+		"v2, container's own root": {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("100000000\n")}, 90000000},
+		"v2, no limit":             {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n")}, 0},
+		"v2, limit of a parent": {fstest.MapFS{"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("max\n"),
+			"sys/fs/cgroup/pod/memory.max": file("200000000\n")}, 180000000},
+		"v2, the lowest counts": {fstest.MapFS{"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("100000000\n"),
+			"sys/fs/cgroup/pod/memory.max": file("200000000\n")}, 90000000},
+		"v1":                      {fstest.MapFS{"proc/self/cgroup": file("9:cpu,cpuacct:/k/c\n4:memory:/k/c\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("50000000\n")}, 45000000},
+		"v1, no limit":            {fstest.MapFS{"proc/self/cgroup": file("4:memory:/\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n")}, 0},
+		"v1, memory among others": {fstest.MapFS{"proc/self/cgroup": file("4:hugetlb,memory:/a\n"), "sys/fs/cgroup/memory/a/memory.limit_in_bytes": file("50000000\n")}, 45000000},
+		"rubbish":                 {fstest.MapFS{"proc/self/cgroup": file("hello\n\n"), "sys/fs/cgroup/memory.max": file("-3")}, 0},
+	} {
+		if got := memoryLimit(tt.root); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
