@@ -78,7 +78,7 @@ func Cases(t *testing.T, kind string) []Case {
 }
 
 // Read returns a file of the case's folder; nil when there is none.
-func (c *Case) Read(t *testing.T, name string) []byte {
+func (c *Case) Read(t testing.TB, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.Dir, name))
 	if err != nil && !os.IsNotExist(err) {
@@ -88,7 +88,7 @@ func (c *Case) Read(t *testing.T, name string) []byte {
 }
 
 // Sources returns the case's three files.
-func (c *Case) Sources(t *testing.T) config.Sources {
+func (c *Case) Sources(t testing.TB) config.Sources {
 	t.Helper()
 	read := func(name string) config.Source {
 		if name == "" {

@@ -26,7 +26,7 @@ func (c cluster) Namespace(string) (map[string]string, map[string]string, bool) 
 }
 
 // snapshotOf compiles the configuration of a case.
-func snapshotOf(t *testing.T, c *conformance.Case) *inject.Snapshot {
+func snapshotOf(t testing.TB, c *conformance.Case) *inject.Snapshot {
 	t.Helper()
 	cfg, err := config.Parse(c.Sources(t))
 	if err != nil {

@@ -119,7 +119,7 @@ func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, er
 	if err != nil {
 		return nil, refuse(decide.TemplateError, err)
 	}
-	overlay, err := merge.ParseOverlay(out)
+	overlay, err := in.s.overlays.parse(out)
 	if err != nil {
 		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
-// Snapshot is a configuration ready to inject with. It never changes, so any
+// Snapshot is a configuration ready to inject with. What it says never changes, so any
 // number of goroutines may use it, and a server may swap it for another one at
 // any time.
 type Snapshot struct {
@@ -27,6 +27,8 @@ type Snapshot struct {
 	security  evaluator
 	// inbound is the template field InboundTrafficPolicyMode.
 	inbound string
+	// overlays is the only part that changes; it may at any time.
+	overlays overlays
 }
 
 // Compile makes a snapshot. The error names every template that cannot be
