@@ -81,6 +81,7 @@ func (e *editor) parent(path string) (*yaml.Node, string, error) {
 		n = e.metadata
 	}
 	for _, step := range steps[:len(steps)-1] {
+		n.Style &^= yaml.FlowStyle // what comes in is too long for one line
 		switch {
 		case n.Kind == yaml.MappingNode && entry(n, step) >= 0:
 			n = child(n, step)
@@ -94,6 +95,7 @@ func (e *editor) parent(path string) (*yaml.Node, string, error) {
 			return nil, "", fmt.Errorf("there is no %q", step)
 		}
 	}
+	n.Style &^= yaml.FlowStyle
 	return n, steps[len(steps)-1], nil
 }
 
@@ -117,7 +119,10 @@ func (e *editor) put(path string, value *yaml.Node, replace bool) error {
 			n.Content[i] = value
 			return nil
 		}
-		n.Style &^= yaml.FlowStyle
+		if name == "metadata" { // where people look for it: in front
+			n.Content = slices.Insert(n.Content, 0, stringNode(name), value)
+			return nil
+		}
 		n.Content = append(n.Content, stringNode(name), value)
 		return nil
 	case yaml.SequenceNode:
@@ -132,7 +137,6 @@ func (e *editor) put(path string, value *yaml.Node, replace bool) error {
 		if err != nil {
 			return err
 		}
-		n.Style &^= yaml.FlowStyle
 		if replace {
 			n.Content[i] = value
 		} else {

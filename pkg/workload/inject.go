@@ -103,19 +103,19 @@ func run(in io.Reader, out io.Writer, o Options, change func(*unit, *Report) ([]
 	for _, d := range documents {
 		m, err := d.read()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("line %d: %w", d.line, err))
+			errs = append(errs, fmt.Errorf("document at line %d: %w", d.line, err))
 			continue
 		}
 		for _, u := range m.units {
 			r, err := u.handle(d.line, change)
 			if r.Err = err; err != nil {
-				errs = append(errs, fmt.Errorf("line %d: %s: %w", d.line, &r, err))
+				errs = append(errs, fmt.Errorf("document at line %d: %s: %w", d.line, &r, err))
 			}
 			m.changed = m.changed || r.Changed
 			reports = append(reports, r)
 		}
 		if err := w.write(m); err != nil {
-			errs = append(errs, fmt.Errorf("line %d: %w", d.line, err))
+			errs = append(errs, fmt.Errorf("document at line %d: %w", d.line, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

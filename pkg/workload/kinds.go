@@ -18,14 +18,14 @@ type place struct {
 // make no pods.
 func placeOf(apiVersion, kind string) (p place, ok bool) {
 	group, _, found := strings.Cut(apiVersion, "/")
-	if !found {
-		group = ""
+	if !found && apiVersion != "v1" {
+		return place{}, false
 	}
 	own := place{template: []string{"spec", "template"}, metadata: []string{"spec", "template"}}
 	switch group + "/" + kind {
-	case "/Pod":
+	case "v1/Pod":
 		return place{}, true
-	case "/ReplicationController", "/DeploymentConfig",
+	case "v1/ReplicationController", "v1/DeploymentConfig",
 		"apps/Deployment", "apps/DaemonSet", "apps/StatefulSet", "apps/ReplicaSet",
 		"extensions/Deployment", "extensions/DaemonSet", "extensions/ReplicaSet",
 		"batch/Job", "apps.openshift.io/DeploymentConfig", "argoproj.io/Rollout":
