@@ -202,7 +202,7 @@ func (c *command) complete(env environment) error {
 	return nil
 }
 
-// needsSources are the commands that build.
+// findSources finds the modules to build.
 func (c *command) findSources() error {
 	candidates := []string{c.sources}
 	if c.sources == "" {
@@ -236,6 +236,9 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	if err != nil {
 		return err
 	}
+	if err := c.countArgs(); err != nil {
+		return err
+	}
 	out := newPrinter(stderr)
 	defer out.end()
 	switch c.verb {
@@ -262,17 +265,32 @@ func run(ctx context.Context, args []string, env environment, stdout, stderr io.
 	case "kubectl":
 		return lifecycle.Kubectl(c.options(env, out), c.args, env)
 	case "load-image":
-		if len(c.args) == 0 {
-			return usagef("load-image needs at least one file")
-		}
 		return lifecycle.LoadImages(ctx, c.options(env, out), c.args)
 	case "start", "stop", "restart", "kill":
-		if len(c.args) != 1 {
-			return usagef("%s needs one component, got %d arguments", c.verb, len(c.args))
-		}
 		return lifecycle.Control(ctx, c.options(env, out), c.verb, c.args[0])
 	}
 	return usagef("unknown command %q", c.verb)
+}
+
+// countArgs says whether the command has as many arguments as it takes.
+func (c *command) countArgs() error {
+	switch c.verb {
+	case "help", "kubectl":
+		return nil
+	case "load-image":
+		if len(c.args) == 0 {
+			return usagef("load-image needs at least one file")
+		}
+	case "start", "stop", "restart", "kill":
+		if len(c.args) != 1 {
+			return usagef("%s needs the name of one component, got %d arguments", c.verb, len(c.args))
+		}
+	default:
+		if len(c.args) > 0 {
+			return usagef("unexpected argument %q after %q", c.args[0], c.verb)
+		}
+	}
+	return nil
 }
 
 func (c *command) up(ctx context.Context, env environment, stdout io.Writer, out *printer) error {

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,9 +18,6 @@ import (
 
 // preflight finds out before the long build whether the cluster could run.
 func (o Options) preflight(ctx context.Context) (hierarchies []cgroup.Hierarchy, snapshotter string, err error) {
-	if os.Geteuid() != 0 {
-		return nil, "", errors.New("this needs root: it makes namespaces and network devices, try sudo")
-	}
 	if err := os.MkdirAll(o.Dir(), 0o700); err != nil {
 		return nil, "", fmt.Errorf("cannot make the cluster's folder: %w", err)
 	}

@@ -29,7 +29,10 @@ const (
 
 // Up brings the cluster up, building what it needs, and returns its state.
 // One that is up already stays as it is.
-func Up(ctx context.Context, o Options) (state.State, error) {
+func Up(ctx context.Context, o Options) (s state.State, err error) {
+	if os.Geteuid() != 0 {
+		return s, errors.New("this needs root: it makes namespaces and network devices, try sudo")
+	}
 	unlock, err := o.lock(ctx)
 	if err != nil {
 		return state.State{}, err
@@ -39,16 +42,21 @@ func Up(ctx context.Context, o Options) (state.State, error) {
 	if up || err != nil {
 		return s, err
 	}
+	defer func() {
+		if err != nil {
+			os.Remove(o.Dir()) // which works only while it is empty
+		}
+	}()
 	if err := clean(o.Dir(), false); err != nil {
-		return state.State{}, err
+		return s, err
 	}
 	hierarchies, snapshotter, err := o.preflight(ctx)
 	if err != nil {
-		return state.State{}, err
+		return s, err
 	}
 	programs, err := o.programs(ctx)
 	if err != nil {
-		return state.State{}, err
+		return s, err
 	}
 	b := &bringUp{Options: o, begin: time.Now(), hierarchies: hierarchies}
 	b.cluster = components.Cluster{
@@ -56,7 +64,7 @@ func Up(ctx context.Context, o Options) (state.State, error) {
 		Programs: programs, Snapshotter: snapshotter, APIServerArgs: o.APIServerArgs,
 	}
 	if err := b.run(ctx); err != nil {
-		return state.State{}, b.undo(ctx, err)
+		return s, b.undo(ctx, err)
 	}
 	o.Say("cluster %q is up after %s", o.Name, seconds(b.begin))
 	return b.state, nil

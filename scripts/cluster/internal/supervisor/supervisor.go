@@ -38,13 +38,7 @@ func New(components []Component, hostNetwork int, now func() time.Time) *Supervi
 // leash ends when the launcher does: a launcher that dies before it said that
 // the cluster is to stay takes the cluster with it.
 func (s *Supervisor) Run(ctx context.Context, c Config, leash *os.File) error {
-	children := make(chan os.Signal, 1)
-	signal.Notify(children, syscall.SIGCHLD)
-	go func() {
-		for range children {
-			s.reap()
-		}
-	}()
+	defer s.reapChildren()()
 	listener, err := listen(c.Dir)
 	if err != nil {
 		return err
@@ -98,6 +92,28 @@ func (s *Supervisor) shutdown(why string) {
 	select {
 	case s.quit <- why:
 	default:
+	}
+}
+
+// reapChildren reaps whenever a child ends, until the returned function is
+// called.
+func (s *Supervisor) reapChildren() (stop func()) {
+	children := make(chan os.Signal, 1)
+	done := make(chan struct{})
+	signal.Notify(children, syscall.SIGCHLD)
+	go func() {
+		for {
+			select {
+			case <-children:
+				s.reap()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(children)
+		close(done)
 	}
 }
 
