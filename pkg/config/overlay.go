@@ -40,7 +40,15 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	name, _ := json.Marshal(key)
 	text = fmt.Appendf(nil, "{%s:%s}", name, text)
 	one := msg.New()
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, one.Interface()); err != nil {
+	err = protojson.Unmarshal(text, one.Interface())
+	if err != nil && strings.Contains(err.Error(), "unknown field") {
+		// Not from the start, because this also lets unknown names of
+		// enumerations pass.
+		r.notef(line, path, "%s, ignored", protoProblem(err))
+		one = msg.New()
+		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, one.Interface())
+	}
+	if err != nil {
 		r.errorf(line, path, "found %s: %s", kindOf(v), protoProblem(err))
 		return
 	}

@@ -66,8 +66,10 @@ func document(s Source, r *report) *yaml.Node {
 	return top
 }
 
-// yamlError splits the line out of a parser's message.
+// yamlError splits the line out of a parser's message, which leaves it out for
+// the first line.
 func yamlError(err error) (line int, msg string) {
+	line = 1
 	msg = strings.TrimPrefix(err.Error(), "yaml: ")
 	if n, scanErr := fmt.Sscanf(msg, "line %d:", &line); n == 1 && scanErr == nil {
 		_, msg, _ = strings.Cut(msg, ": ")
@@ -136,12 +138,39 @@ func kindOf(n *yaml.Node) string {
 	return fmt.Sprintf("%.60q", n.Value)
 }
 
+// maxNodes limits what aliases may expand to.
+const maxNodes = 100_000
+
 // toJSON converts one node, so that a single field can be decoded on its own
 // and an error be given that field's line.
 func toJSON(n *yaml.Node) ([]byte, error) {
+	budget := maxNodes
+	n, err := expand(n, &budget)
+	if err != nil {
+		return nil, err
+	}
 	text, err := yaml.Marshal(n)
 	if err != nil {
 		return nil, err
 	}
 	return sigsyaml.YAMLToJSON(text)
+}
+
+// expand returns the node with its aliases replaced by what they stand for,
+// since an anchor may stand outside of the node.
+func expand(n *yaml.Node, budget *int) (*yaml.Node, error) {
+	if *budget--; *budget < 0 {
+		return nil, fmt.Errorf("holds aliases that expand to more than %d values, or to themselves", maxNodes)
+	}
+	n = resolve(n)
+	out := *n
+	out.Anchor, out.Content = "", make([]*yaml.Node, len(n.Content))
+	for i, c := range n.Content {
+		e, err := expand(c, budget)
+		if err != nil {
+			return nil, err
+		}
+		out.Content[i] = e
+	}
+	return &out, nil
 }
