@@ -52,17 +52,24 @@ func (c *cluster) Namespace(name string) (labels, annotations map[string]string,
 
 // followNodes keeps the nodes' kubelet versions.
 func (c *cluster) followNodes(client corev1client.NodeInterface, log *trouble.Log) *follower {
+	f := &follower{what: "nodes (whose versions decide about native sidecars, unless --nativeSidecars is on or off)", trouble: log, attempted: make(chan struct{})}
+	store := c.nodeStore(f.attempt)
+	f.follow = func(ctx context.Context, failed func(error)) { followAll(ctx, client, &corev1.Node{}, store, failed) }
+	return f
+}
+
+// nodeStore takes in nodes; listed is called when all are known.
+func (c *cluster) nodeStore(listed func()) *objects[*corev1.Node] {
 	set := func(n *corev1.Node) (changed bool) {
 		native := runsNativeSidecars(n.Status.NodeInfo.KubeletVersion)
 		before, known := c.nodes.Swap(n.Name, native)
 		return !known || before != native
 	}
-	f := &follower{what: "nodes (whose versions decide about native sidecars, unless --nativeSidecars is on or off)", trouble: log, attempted: make(chan struct{})}
-	store := &objects[*corev1.Node]{
+	return &objects[*corev1.Node]{
 		replace: func(list []*corev1.Node) {
 			replaceAll(&c.nodes, list, func(n *corev1.Node) string { return n.Name }, func(n *corev1.Node) { set(n) })
 			c.countNodes()
-			f.attempt()
+			listed()
 		},
 		set: func(n *corev1.Node) {
 			if set(n) { // most updates are heartbeats
@@ -72,8 +79,6 @@ func (c *cluster) followNodes(client corev1client.NodeInterface, log *trouble.Lo
 		remove: func(n *corev1.Node) { c.nodes.Delete(n.Name); c.countNodes() },
 		shrink: shrinkNode,
 	}
-	f.follow = func(ctx context.Context, failed func(error)) { followAll(ctx, client, &corev1.Node{}, store, failed) }
-	return f
 }
 
 // countNodes works out the answer for pods that have no node yet.
@@ -105,22 +110,27 @@ func runsNativeSidecars(kubelet string) bool {
 // followNamespaces keeps the namespaces' labels and annotations.
 func (c *cluster) followNamespaces(client corev1client.NamespaceInterface, log *trouble.Log) *follower {
 	f := &follower{what: "namespaces (whose labels and annotations warnings and OpenShift user ids come from)", trouble: log, attempted: make(chan struct{})}
+	store := c.namespaceStore(f.attempt)
+	f.follow = func(ctx context.Context, failed func(error)) {
+		followAll(ctx, client, &corev1.Namespace{}, store, failed)
+	}
+	return f
+}
+
+// namespaceStore takes in namespaces; listed is called when all are known.
+func (c *cluster) namespaceStore(listed func()) *objects[*corev1.Namespace] {
 	set := func(n *corev1.Namespace) {
 		c.namespaces.Store(n.Name, &namespace{labels: n.Labels, annotations: n.Annotations})
 	}
-	store := &objects[*corev1.Namespace]{
+	return &objects[*corev1.Namespace]{
 		replace: func(list []*corev1.Namespace) {
 			replaceAll(&c.namespaces, list, func(n *corev1.Namespace) string { return n.Name }, set)
-			f.attempt()
+			listed()
 		},
 		set:    set,
 		remove: func(n *corev1.Namespace) { c.namespaces.Delete(n.Name) },
 		shrink: shrinkNamespace,
 	}
-	f.follow = func(ctx context.Context, failed func(error)) {
-		followAll(ctx, client, &corev1.Namespace{}, store, failed)
-	}
-	return f
 }
 
 func shrinkNamespace(n *corev1.Namespace) *corev1.Namespace {

@@ -62,7 +62,11 @@ func newLiveMap(client corev1client.ConfigMapsGetter, ref string, keys []string,
 				if !exists {
 					cm = nil
 				}
-				m.set(cm)
+				if err := m.set(cm); err != nil {
+					log.Report("content of configmap "+ref, err.Error()+"; what was read before stays in force")
+				} else {
+					log.Clear("content of configmap " + ref)
+				}
 				m.follower.attempt()
 				changed()
 			}, failed)
@@ -74,14 +78,15 @@ func newLiveMap(client corev1client.ConfigMapsGetter, ref string, keys []string,
 	return m
 }
 
-// set takes over the ConfigMap as it is now; nil when there is none.
-func (m *liveMap) set(cm *corev1.ConfigMap) {
+// set takes over the ConfigMap as it is now; nil when there is none. The error
+// says why it cannot be used.
+func (m *liveMap) set(cm *corev1.ConfigMap) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.connected = true
 	if cm == nil {
 		m.problem = fmt.Errorf("configmap %s does not exist", m.name)
-		return
+		return m.problem
 	}
 	docs := documents{}
 	var missing []string
@@ -94,9 +99,10 @@ func (m *liveMap) set(cm *corev1.ConfigMap) {
 	}
 	if missing != nil {
 		m.problem = fmt.Errorf("configmap %s has no key %s", m.name, strings.Join(missing, " and no key "))
-		return
+		return m.problem
 	}
 	m.docs, m.problem = docs, nil
+	return nil
 }
 
 func (m *liveMap) setConnected(yes bool) {
@@ -134,12 +140,4 @@ func (m *liveMap) choose(files documents, filesErr error) (documents, error) {
 		return files, nil
 	}
 	return m.docs, nil
-}
-
-// Problem says what is wrong with the ConfigMap itself; nil before anything is
-// known about it.
-func (m *liveMap) Problem() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.problem
 }
