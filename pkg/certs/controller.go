@@ -125,6 +125,12 @@ func (c *Controller) observe(secret *corev1.Secret) {
 	}
 }
 
+func (c *Controller) exists() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.secret != nil
+}
+
 var errNoSecret = errors.New("the secret does not exist")
 
 func (c *Controller) watchFailed(err error) {
@@ -191,7 +197,10 @@ func (c *Controller) write(ctx context.Context, secret *corev1.Secret, v verdict
 		c.trouble.Clear("secret-write")
 		c.o.Log.Info("certificates changed", "action", string(v.step.Action), "reason", v.step.Reason, "secret", c.o.Secret.String())
 		record(c.o.Recorder, v.step)
-		c.observe(stored)
+		if c.exists() {
+			// Else the watch has told of its end in the meantime, which is the later news.
+			c.observe(stored)
+		}
 		return now
 	case apierrors.IsConflict(err):
 		c.o.Recorder.WriteConflict()

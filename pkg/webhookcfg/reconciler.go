@@ -238,7 +238,10 @@ func (r *Reconciler) send(ctx context.Context, config *admissionv1.MutatingWebho
 	}
 	r.o.Recorder.Healed("cabundle")
 	r.o.Log.Info("caBundle set", "webhookConfiguration", config.Name, "cas", plan.count, "reason", plan.reason)
-	r.observe(config.Name, stored)
+	if current, _ := r.get(config.Name); current != nil {
+		// Else the watch has told of its end in the meantime, which is the later news.
+		r.observe(config.Name, stored)
+	}
 	return nil
 }
 

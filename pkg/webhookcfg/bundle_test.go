@@ -1,0 +1,203 @@
+package webhookcfg
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+)
+
+var (
+	start   = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	subject = pki.CASubject("istio-system", "certs")
+)
+
+func ca(t testing.TB, s pki.Subject, second int, validity time.Duration) *x509.Certificate {
+	t.Helper()
+	pair, err := pki.NewCA(pki.CARequest{Subject: s, Validity: validity}, start.Add(time.Duration(second)*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair.Cert
+}
+
+func text(cas ...*x509.Certificate) []byte { return pki.EncodeBundle(cas) }
+
+func TestMended(t *testing.T) {
+	a, b := ca(t, subject, 0, time.Hour), ca(t, subject, 10, time.Hour)
+	expired := ca(t, subject, -7200, time.Hour)
+	foreign := ca(t, pki.Subject{CommonName: "cert-manager"}, 5, time.Hour)
+	foreignExpired := ca(t, pki.Subject{CommonName: "cert-manager"}, -7200, time.Hour)
+	list := func(cas ...*x509.Certificate) []*x509.Certificate { return cas }
+
+	tests := map[string]struct {
+		live []byte
+		want []*x509.Certificate
+		gone []*x509.Certificate // retired
+		out  []*x509.Certificate // nil: unchanged
+	}{
+		"right":                      {text(a), list(a), nil, nil},
+		"right, other order":         {text(a, b), list(b, a), nil, nil},
+		"empty":                      {nil, list(b, a), nil, list(b, a)},
+		"rubbish":                    {[]byte("Cg=="), list(a), nil, list(a)},
+		"rubbish beside the right":   {append(text(a), "hello"...), list(a), nil, list(a)},
+		"next CA missing":            {text(a), list(b, a), nil, list(b, a)},
+		"twice":                      {text(a, a), list(a), nil, list(a)},
+		"expired of ours":            {text(a, expired), list(a), nil, list(a)},
+		"foreign is kept":            {text(foreign, a), list(a), nil, nil},
+		"foreign is kept, ours put":  {text(foreign), list(a), nil, list(foreign, a)},
+		"expired foreign":            {text(a, foreignExpired), list(a), nil, list(a)},
+		"retired":                    {text(b, a), list(b), list(a), list(b)},
+		"retired but wanted":         {text(b, a), list(b, a), list(a), nil},
+		"nothing wanted yet":         {[]byte("rubbish"), nil, nil, nil},
+		"only an expired one wanted": {text(a), list(expired), nil, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, changed := Mended(tt.live, tt.want, func(c *x509.Certificate) bool { return pki.Contains(tt.gone, c) }, start)
+			if changed != (tt.out != nil) {
+				t.Fatalf("changed %v", changed)
+			}
+			if !changed {
+				if !bytes.Equal(got, tt.live) {
+					t.Error("unchanged, but another text")
+				}
+				return
+			}
+			cas, rubbish := pki.ScanBundle(got)
+			if rubbish || !slices.EqualFunc(cas, tt.out, (*x509.Certificate).Equal) {
+				t.Errorf("%d CAs, rubbish %v; want %d, newest first", len(cas), rubbish, len(tt.out))
+			}
+			if again, changed := Mended(got, tt.want, func(c *x509.Certificate) bool { return pki.Contains(tt.gone, c) }, start); changed || !bytes.Equal(again, got) {
+				t.Error("mending twice changes again")
+			}
+		})
+	}
+}
+
+func TestSuperseded(t *testing.T) {
+	a, b := ca(t, subject, 0, time.Hour), ca(t, subject, 10, time.Hour)
+	foreign := ca(t, pki.Subject{CommonName: "x"}, -10, time.Hour)
+	for name, tt := range map[string]struct {
+		ca   *x509.Certificate
+		want []*x509.Certificate
+		is   bool
+	}{
+		"older, unwanted":                  {a, []*x509.Certificate{b}, true},
+		"older, wanted":                    {a, []*x509.Certificate{b, a}, false},
+		"younger: our view is out of date": {b, []*x509.Certificate{a}, false},
+		"foreign":                          {foreign, []*x509.Certificate{b}, false},
+		"nothing wanted":                   {a, nil, false},
+	} {
+		if got := superseded(tt.ca, tt.want, subject.Is); got != tt.is {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func config(version string, bundles ...[]byte) *admissionv1.MutatingWebhookConfiguration {
+	c := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "injector", UID: "u-1", ResourceVersion: version}}
+	for i, bundle := range bundles {
+		name := []string{"other.example.com", "sidecar-injector.istio.io", "third.example.com"}[i]
+		c.Webhooks = append(c.Webhooks, admissionv1.MutatingWebhook{Name: name, ClientConfig: admissionv1.WebhookClientConfig{CABundle: bundle}})
+	}
+	return c
+}
+
+// The patch changes one field of one entry, or fails: applied by a library that
+// is not ours.
+func TestPatch(t *testing.T) {
+	read := config("7", []byte("one"), nil)
+	body, err := patch(read, map[int][]byte{1: []byte("bundle")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := jsonpatch.DecodePatch(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := func(c *admissionv1.MutatingWebhookConfiguration) (*admissionv1.MutatingWebhookConfiguration, error) {
+		doc, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if doc, err = decoded.Apply(doc); err != nil {
+			return nil, err
+		}
+		out := &admissionv1.MutatingWebhookConfiguration{}
+		return out, json.Unmarshal(doc, out)
+	}
+	got, err := apply(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got.Webhooks[1].ClientConfig.CABundle) != "bundle" || string(got.Webhooks[0].ClientConfig.CABundle) != "one" {
+		t.Errorf("patched to %+v", got.Webhooks)
+	}
+	swapped := config("7", []byte("one"), nil)
+	slices.Reverse(swapped.Webhooks)
+	recreated := config("7", []byte("one"), nil)
+	recreated.UID = "u-2"
+	for name, other := range map[string]*admissionv1.MutatingWebhookConfiguration{
+		"entries in another order": swapped, "changed since": config("8", []byte("one"), nil),
+		"created again": recreated, "entry gone": config("7", []byte("one")),
+	} {
+		if _, err := apply(other); err == nil {
+			t.Errorf("%s: the patch went through", name)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	a, b := ca(t, subject, 0, time.Hour), ca(t, subject, 10, time.Hour)
+	l := newLive([]string{"one", "two"}, []string{"sidecar-injector.istio.io"})
+	at := func(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
+	check := func(when string, known bool, since map[*x509.Certificate]int) {
+		t.Helper()
+		cas, k := l.Live()
+		if k != known || len(cas) != len(since) {
+			t.Errorf("%s: known %v, %d CAs; want %v, %d", when, k, len(cas), known, len(since))
+		}
+		for c, second := range since {
+			if !l.Since(c).Equal(at(second)) {
+				t.Errorf("%s: since %v, want second %d", when, l.Since(c), second)
+			}
+		}
+	}
+	check("before anything is read", true, nil)
+	l.observe("one", config("1", nil, text(a)), at(1))
+	check("one of two read", true, nil)
+	l.observe("two", nil, at(2))
+	check("the other does not exist", true, map[*x509.Certificate]int{a: 2})
+	l.observe("one", config("2", nil, text(b, a)), at(3))
+	check("b comes", true, map[*x509.Certificate]int{a: 2, b: 3})
+	l.observe("two", config("5", nil, text(a)), at(4))
+	check("the other has a alone", true, map[*x509.Certificate]int{a: 2})
+	l.observe("two", config("6", nil, text(a, b)), at(5))
+	check("b is everywhere", true, map[*x509.Certificate]int{a: 2, b: 5})
+	if l.observe("one", config("1", nil, nil), at(6)) {
+		t.Error("an event from the past was taken for news")
+	}
+	check("late event", true, map[*x509.Certificate]int{a: 2, b: 5})
+	l.observe("one", config("9", nil, nil), at(7))
+	check("emptied", true, nil)
+	l.observe("one", config("10", nil, text(a, b)), at(8))
+	check("the time starts anew", true, map[*x509.Certificate]int{a: 8, b: 8})
+	if err := l.Explain(); err != nil {
+		t.Error(err)
+	}
+	l.observe("one", nil, at(9))
+	l.observe("two", nil, at(9))
+	check("nobody calls", false, nil)
+	if err := l.Explain(); err == nil {
+		t.Error("nothing to explain though nothing exists")
+	}
+}
