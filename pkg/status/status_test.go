@@ -1,0 +1,124 @@
+package status
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+func containers(names ...string) []corev1.Container {
+	var out []corev1.Container
+	for _, n := range names {
+		out = append(out, corev1.Container{Name: n})
+	}
+	return out
+}
+
+func namesOf(list []corev1.Container) string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.Name+c.Image)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestOf(t *testing.T) {
+	s := Of(&corev1.PodSpec{
+		InitContainers:   containers("i"),
+		Containers:       containers("a", "b"),
+		Volumes:          []corev1.Volume{{Name: "v"}},
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: "s"}},
+	})
+	s.Revision = "r"
+	want := `{"initContainers":["i"],"containers":["a","b"],"volumes":["v"],"imagePullSecrets":["s"],"revision":"r"}`
+	if s.String() != want {
+		t.Errorf("got %s", s.String())
+	}
+	classic := Status{Version: "x"}
+	if got := classic.String(); got != `{"version":"x","initContainers":null,"containers":null,"volumes":null,"imagePullSecrets":null}` {
+		t.Errorf("got %s", got)
+	}
+	back, present := Read(map[string]string{Key: want})
+	if !present || !reflect.DeepEqual(back, s) || back.Empty() {
+		t.Errorf("read back %+v", back)
+	}
+}
+
+func TestRead(t *testing.T) {
+	for name, tc := range map[string]struct {
+		annotations    map[string]string
+		present, empty bool
+	}{
+		"none":             {nil, false, true},
+		"a version only":   {map[string]string{Key: "version-1"}, true, true},
+		"empty":            {map[string]string{Key: ""}, true, true},
+		"another type":     {map[string]string{Key: `{"containers": "a"}`}, true, true},
+		"names containers": {map[string]string{Key: `{"containers": ["a"]}`}, true, false},
+	} {
+		s, present := Read(tc.annotations)
+		if present != tc.present || s.Empty() != tc.empty {
+			t.Errorf("%s: %+v, present %v", name, s, present)
+		}
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	o := Overrides{InitContainers: []corev1.Container{{Name: "a", Image: "x"}}}
+	if got := o.String(); got != `{"initContainers":[{"name":"a","image":"x","resources":{}}]}` {
+		t.Errorf("got %s", got)
+	}
+	back, err := ReadOverrides(map[string]string{OverridesKey: o.String()})
+	if err != nil || !reflect.DeepEqual(back, o) || back.Empty() {
+		t.Errorf("read back %+v, %v", back, err)
+	}
+	if none, err := ReadOverrides(nil); err != nil || !none.Empty() {
+		t.Errorf("none: %+v, %v", none, err)
+	}
+	if _, err := ReadOverrides(map[string]string{OverridesKey: "x"}); err == nil || !strings.Contains(err.Error(), OverridesKey) {
+		t.Errorf("bad: %v", err)
+	}
+}
+
+func TestWithoutContainers(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{
+		InitContainers: containers("istio-init", "setup"),
+		Containers:     containers("app", "istio-proxy", "web"),
+	}}
+	pod.Annotations = map[string]string{Key: "x", "a": "b"}
+	before := pod.DeepCopy()
+	s := Status{InitContainers: []string{"istio-init"}, Containers: []string{"istio-proxy", "app"}}
+	saved := Overrides{
+		Containers:     []corev1.Container{{Name: "app", Image: "(own)"}, {Name: "gone", Image: "(own)"}},
+		InitContainers: []corev1.Container{{Name: "setup", Image: "(own)"}},
+	}
+	out := WithoutContainers(pod, s, saved)
+	if got := namesOf(out.Spec.Containers); got != "app(own) web gone(own)" {
+		t.Errorf("containers %s", got)
+	}
+	if got := namesOf(out.Spec.InitContainers); got != "setup" {
+		t.Errorf("init containers %s", got)
+	}
+	if !reflect.DeepEqual(out.Annotations, map[string]string{"a": "b"}) {
+		t.Errorf("annotations %v", out.Annotations)
+	}
+	if !reflect.DeepEqual(pod, before) {
+		t.Error("the pod given has been changed")
+	}
+}
+
+func TestWithoutLists(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{
+		Volumes:          []corev1.Volume{{Name: "own"}, {Name: "istio-certs"}},
+		ImagePullSecrets: []corev1.LocalObjectReference{{Name: "theirs"}},
+	}}
+	before := pod.DeepCopy()
+	out := WithoutLists(pod, Status{Volumes: Legacy().Volumes, ImagePullSecrets: []string{"theirs"}})
+	if len(out.Spec.Volumes) != 1 || out.Spec.Volumes[0].Name != "own" || out.Spec.ImagePullSecrets != nil {
+		t.Errorf("volumes %v, secrets %v", out.Spec.Volumes, out.Spec.ImagePullSecrets)
+	}
+	if !reflect.DeepEqual(pod, before) {
+		t.Error("the pod given has been changed")
+	}
+}
