@@ -1,0 +1,66 @@
+package command
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/memory"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/request"
+)
+
+func (r *run) request(_ context.Context, args []string) error {
+	rounds := r.flags.Int("rounds", 31, "how many `times` each has its turn")
+	sizes := r.flags.Bool("sizes", true, "measure the cost for pods of growing size too")
+	if err := r.parse(args); err != nil {
+		return err
+	}
+	setups, shapes, err := r.inputs()
+	if err != nil {
+		return err
+	}
+	f := figures.Requests{Machine: r.machine(), Rounds: *rounds}
+	if f.Requests, err = request.Measure(setups, shapes, *rounds); err != nil {
+		return err
+	}
+	if *sizes {
+		if f.Sizes, err = request.Sizes(setups[0], *rounds); err != nil {
+			return err
+		}
+	}
+	if err := request.Print(r.stdout, f); err != nil {
+		return err
+	}
+	return r.save(f)
+}
+
+func (r *run) memory(ctx context.Context, args []string) error {
+	p := memory.Plan{Progress: r.stderr}
+	r.flags.StringVar(&p.Program, "program", filepath.Join("bin", "sidecar-injector"), "the server's `binary`")
+	r.flags.IntVar(&p.Starts, "starts", 11, "how `often` to start it to see how soon it is ready")
+	r.flags.IntVar(&p.Open, "open", 1000, "`requests` that are open at once")
+	r.flags.IntVar(&p.Requests, "requests", 100_000, "`requests` to see whether memory stays flat")
+	r.flags.IntVar(&p.Clients, "clients", 8, "`clients` that send them")
+	pod := r.flags.String("pod", "typical", "`name` of the pod: hello, typical or env2000")
+	if err := r.parse(args); err != nil {
+		return err
+	}
+	setups, shapes, err := r.inputs()
+	if err != nil {
+		return err
+	}
+	p.Setup = setups[0]
+	if p.Shape, err = named(shapes, *pod); err != nil {
+		return err
+	}
+	machine := r.machine()
+	f, err := p.Measure(ctx)
+	if err != nil {
+		return err
+	}
+	f.Machine = machine
+	if err := memory.Print(r.stdout, f); err != nil {
+		return err
+	}
+	return r.save(f)
+}

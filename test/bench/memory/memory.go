@@ -1,0 +1,112 @@
+// Package memory measures the real server process: how soon it is ready, how
+// much memory it keeps, and what requests cost it.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/engine"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/measure"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/pods"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/process"
+)
+
+// Plan of a run.
+type Plan struct {
+	Program  string // the server's binary
+	Setup    engine.Setup
+	Shape    pods.Shape
+	Starts   int // how often it is started to see how soon it is ready
+	Open     int // requests open at once
+	Requests int // requests one after the other
+	Clients  int // that send them
+	Progress io.Writer
+}
+
+// quiet is how long the idle server is watched: its own checks come round in it.
+const quiet = 12 * time.Second
+
+// samples are taken over the requests.
+const samples = 20
+
+// Measure runs the server.
+func (p Plan) Measure(ctx context.Context) (m figures.Memory, err error) {
+	m = figures.Memory{Origin: p.Setup.Origin, Pod: p.Shape.Name, Starts: p.Starts, OpenRequests: p.Open, Requests: p.Requests}
+	folder, err := os.MkdirTemp("", "bench-memory-")
+	if err != nil {
+		return m, err
+	}
+	defer os.RemoveAll(folder)
+	files, err := process.Prepare(folder, p.Setup, time.Now())
+	if err != nil {
+		return m, err
+	}
+	if m.ReadyMilliseconds, err = p.ready(ctx, files); err != nil {
+		return m, err
+	}
+	server, err := process.Start(ctx, p.Program, files, "--shutdownDelay=0s")
+	if err != nil {
+		return m, err
+	}
+	defer func() {
+		if stopErr := server.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	fmt.Fprintf(p.Progress, "idle for %s ...\n", quiet)
+	if m.Idle, err = idle(ctx, server.Usage()); err != nil {
+		return m, err
+	}
+	fmt.Fprintf(p.Progress, "%d requests open at once ...\n", p.Open)
+	if m.Open, m.OpenFailed, err = open(ctx, server, files, p.Shape, p.Open); err != nil {
+		return m, err
+	}
+	fmt.Fprintf(p.Progress, "%d requests ...\n", p.Requests)
+	return m, p.load(ctx, server, files, &m)
+}
+
+// ready is the median of several starts, in milliseconds.
+func (p Plan) ready(ctx context.Context, files *process.Files) (float64, error) {
+	var times []float64
+	for range p.Starts {
+		server, err := process.Start(ctx, p.Program, files, "--shutdownDelay=0s")
+		if err != nil {
+			return 0, err
+		}
+		times = append(times, float64(server.Ready.Microseconds())/1000)
+		if err := server.Stop(); err != nil {
+			return 0, err
+		}
+	}
+	return measure.Median(times), nil
+}
+
+// idle is the resident memory of a server that nobody calls, at the end of a
+// while.
+func idle(ctx context.Context, u process.Usage) (float64, error) {
+	select {
+	case <-time.After(quiet):
+		return u.Resident()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// Flat compares the peaks of the first and the second half of the samples; the
+// first few do not count, as caches fill in them.
+func Flat(all []figures.MemorySample) (first, second float64, flat bool) {
+	settled := all[len(all)/5:]
+	for i, s := range settled {
+		if i < len(settled)/2 {
+			first = max(first, s.MiB)
+		} else {
+			second = max(second, s.MiB)
+		}
+	}
+	return first, second, second <= first*1.1
+}
