@@ -269,15 +269,3 @@ func removeTree(dir string) error {
 	}
 	return nil
 }
-
-// Left lists the groups called name that are still there.
-func Left(hierarchies []Hierarchy, name string) []string {
-	var left []string
-	for _, h := range hierarchies {
-		dir := filepath.Join(h.Mount, name)
-		if _, err := os.Stat(dir); err == nil {
-			left = append(left, dir)
-		}
-	}
-	return left
-}

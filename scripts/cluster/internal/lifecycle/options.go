@@ -35,12 +35,13 @@ func (o Options) notUp() error {
 }
 
 // lock makes this the only launcher that works on the cluster. The lock file
-// is beside the folder, which comes and goes.
+// is outside the cluster's folder, which comes and goes.
 func (o Options) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(o.StateDir, 0o700); err != nil {
+	locks := filepath.Join(o.StateDir, ".locks")
+	if err := os.MkdirAll(locks, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the state folder: %w", err)
 	}
-	return parts.Lock(ctx, o.Dir()+".lock", func() {
+	return parts.Lock(ctx, filepath.Join(locks, o.Name), func() {
 		o.Say("waiting for another launcher that works on cluster %q", o.Name)
 	})
 }

@@ -64,11 +64,13 @@ func (s *Supervisor) log(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, s.now().Format(time.RFC3339Nano)+" "+format+"\n", args...)
 }
 
-// watchFolder shuts down when the cluster's folder is gone, since without it
-// no launcher could find the cluster to take it down.
+// watchFolder shuts down when the cluster's folder is gone, or another is in
+// its place: without it no launcher could find the cluster to take it down.
 func (s *Supervisor) watchFolder(dir string) {
+	before, err := os.Stat(dir)
 	for range time.Tick(folderInterval) {
-		if _, err := os.Stat(dir); os.IsNotExist(err) {
+		now, nowErr := os.Stat(dir)
+		if err != nil || os.IsNotExist(nowErr) || nowErr == nil && !os.SameFile(before, now) {
 			s.shutdown("the cluster's folder is gone")
 			return
 		}
