@@ -255,8 +255,9 @@ func TestFollowsNodesAndNamespaces(t *testing.T) {
 		made, err := api.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, metav1.CreateOptions{})
 		must(t, err)
 		t.Cleanup(func() { _ = api.Delete(context.Background(), made.Name, metav1.DeleteOptions{}) })
-		made.Status.NodeInfo.KubeletVersion = n.version
-		_, err = api.UpdateStatus(t.Context(), made, metav1.UpdateOptions{})
+		// A patch, because the controllers write to the new node at the same time.
+		_, err = api.Patch(t.Context(), n.name, types.StrategicMergePatchType,
+			fmt.Appendf(nil, `{"status":{"nodeInfo":{"kubeletVersion":%q}}}`, n.version), metav1.PatchOptions{}, "status")
 		must(t, err)
 		eventually(t, fmt.Sprintf("native sidecars %v with node %s", n.want, n.name), func() bool { return native() == n.want })
 	}
