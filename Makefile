@@ -32,10 +32,12 @@ bin/sidecar-injector bin/cert-bootstrap bin/kubectl-sidecar: FORCE
 	@echo "build    $@"
 	@$(GO_BUILD) -o $@ ./cmd/$(@F)
 
-# Helm as pinned in go.mod: what the demo and the tests install with.
+# Helm as pinned in go.mod: what the demo and the tests install with. The flags
+# are those of its releases: without them it renders and lints for Kubernetes 1.20.
+HELM_FLAGS := $(foreach p,pkg/chartutil pkg/lint/rules,-X helm.sh/helm/v3/$(p).k8sVersionMajor=1 -X helm.sh/helm/v3/$(p).k8sVersionMinor=36)
 bin/helm: FORCE
 	@echo "build    $@"
-	@$(GO) build -o $@ helm.sh/helm/v3/cmd/helm
+	@$(GO) build -ldflags "$(HELM_FLAGS)" -o $@ helm.sh/helm/v3/cmd/helm
 
 bin/demo: FORCE
 	@echo "build    $@"
@@ -133,3 +135,78 @@ clean: ## remove what was built here (not the embedded cluster's cache)
 	rm -rf bin dist
 
 FORCE:
+
+## ---- the chart
+
+CHART       := charts/istio-sidecar-injector
+CHART_TOOLS := bin/chart-tools
+PINNED      := ct helm-docs helm-unittest kubeconform
+SCHEMAS     := bin/schemas
+CRDS        := cert-manager.io_certificates cert-manager.io_issuers monitoring.coreos.com_podmonitors monitoring.coreos.com_servicemonitors monitoring.coreos.com_prometheusrules
+
+.PHONY: chart chart-tools chart-lint chart-unit chart-unit-update kubeconform chart-docs verify-chart-docs chart-rules
+
+chart: chart-lint chart-unit kubeconform verify-chart-docs chart-rules ## every proof of the chart that needs no cluster
+
+chart-tools: $(addprefix $(CHART_TOOLS)/,$(PINNED) charttool promtool kubeschemas controller-gen) bin/helm ## the tools that prove the chart, as pinned in scripts/chart-tools
+
+# Pinned tools are built anew when a pin changes, and only then: they are large.
+$(addprefix $(CHART_TOOLS)/,$(PINNED)): $(CHART_TOOLS)/%: scripts/chart-tools/go.mod scripts/chart-tools/go.sum
+	@echo "build    $@"
+	@cd scripts/chart-tools && $(GO) build -o ../../$@ $$($(GO) list tool | grep '/$*$$')
+
+$(CHART_TOOLS)/charttool: FORCE
+	@cd scripts/chart-tools && $(GO) build -o ../../$@ ./charttool
+
+$(CHART_TOOLS)/kubeschemas: FORCE
+	@cd scripts/chart-tools/kubeschemas && $(GO) build -o ../../../$@ .
+
+$(CHART_TOOLS)/controller-gen: scripts/chart-tools/kubeschemas/go.mod
+	@echo "build    $@"
+	@cd scripts/chart-tools/kubeschemas && $(GO) build -o ../../../$@ $$($(GO) list tool)
+
+# Without service discovery, which rule tests do not use, it builds in half the time.
+$(CHART_TOOLS)/promtool: scripts/chart-tools/promtool/go.mod
+	@echo "build    $@"
+	@cd scripts/chart-tools/promtool && $(GO) build -tags remove_all_sd -o ../../../$@ $$($(GO) list tool)
+
+# Helm 4, for the scenarios that upgrade with server-side apply.
+bin/helm4: scripts/chart-tools/go.mod scripts/chart-tools/go.sum
+	@echo "build    $@"
+	@cd scripts/chart-tools && $(GO) build -o ../../$@ helm.sh/helm/v4/cmd/helm
+
+chart-lint: $(addprefix $(CHART_TOOLS)/,ct charttool) bin/helm ## ct lint with every values file, yamllint, JSON schemas
+	@scripts/chart-tools/lint.sh
+
+chart-unit: $(CHART_TOOLS)/helm-unittest ## helm-unittest suites with snapshots
+	@$(CHART_TOOLS)/helm-unittest --strict $(CHART)
+
+chart-unit-update: $(CHART_TOOLS)/helm-unittest ## write the snapshots anew; read the difference before committing
+	@$(CHART_TOOLS)/helm-unittest --strict --update-snapshot $(CHART)
+
+kubeconform: $(CHART_TOOLS)/kubeconform $(SCHEMAS)/.made bin/helm ## every object against strict schemas of its kind
+	@scripts/chart-tools/kubeconform.sh
+
+# From the API description of the Kubernetes version that the embedded cluster
+# runs, and from the Go types of the custom resources.
+$(SCHEMAS)/.made: scripts/cluster/parts/kubernetes/go.mod scripts/chart-tools/kubeschemas/go.mod $(wildcard scripts/chart-tools/kubeschemas/*.go) | $(CHART_TOOLS)/kubeschemas $(CHART_TOOLS)/controller-gen
+	@rm -rf $(SCHEMAS) && mkdir -p $(SCHEMAS)/crds $(SCHEMAS)/all
+	@cd scripts/chart-tools/kubeschemas && $(CURDIR)/$(CHART_TOOLS)/controller-gen crd:maxDescLen=0 output:crd:dir=$(CURDIR)/$(SCHEMAS)/all $$(sed -n 's|^\t_ "\(.*\)"|paths=\1|p' types/types.go)
+	@cd $(SCHEMAS)/all && mv $(addsuffix .yaml,$(CRDS)) ../crds && rm -r ../all
+	@$(CHART_TOOLS)/kubeschemas --crds $(SCHEMAS)/crds --out $(SCHEMAS) \
+	  --swagger "$$(cd scripts/cluster/parts/kubernetes && $(GO) mod download && $(GO) list -m -f '{{.Dir}}' k8s.io/kubernetes)/api/openapi-spec/swagger.json"
+	@touch $@
+
+chart-docs: $(CHART_TOOLS)/helm-docs ## the chart's README from its values
+	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level warning
+
+verify-chart-docs: $(CHART_TOOLS)/helm-docs ## fail when the chart's README is not what chart-docs writes
+	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level warning --dry-run | diff -u $(CHART)/README.md - \
+	  || { echo "$(CHART)/README.md is not up to date: run 'make chart-docs'" >&2; exit 1; }
+	@echo "chart-docs: ok"
+
+chart-rules: $(addprefix $(CHART_TOOLS)/,promtool charttool) bin/helm ## the alerts on sample series
+	@bin/helm template istio-sidecar-injector $(CHART) --namespace istio-system --show-only templates/prometheusrule.yaml --set metrics.prometheusRule.enabled=true \
+	  | $(CHART_TOOLS)/charttool rules > bin/chart-rules.yaml
+	@$(CHART_TOOLS)/promtool check rules --lint-fatal bin/chart-rules.yaml
+	@$(CHART_TOOLS)/promtool test rules scripts/chart-tools/promtool/rules_test.yaml
