@@ -252,9 +252,20 @@ func Kubectl(o Options, args, env []string) error {
 	if !ok || !s.Supervisor.Alive() {
 		return o.notUp()
 	}
-	// The server is on this machine, whatever proxies there are.
-	env = append(env[:len(env):len(env)], "NO_PROXY=*", "no_proxy=*")
-	return syscall.Exec(s.Kubectl, append([]string{"kubectl", "--kubeconfig=" + s.Kubeconfig}, args...), env)
+	return syscall.Exec(s.Kubectl, append([]string{"kubectl", "--kubeconfig=" + s.Kubeconfig}, args...), withoutProxies(env))
+}
+
+// withoutProxies drops what would make kubectl look for a server on this
+// machine through a proxy.
+func withoutProxies(env []string) []string {
+	var kept []string
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if n := strings.ToUpper(name); n != "HTTPS_PROXY" && n != "HTTP_PROXY" {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // Kubeconfig returns the path of the cluster's kubeconfig.
