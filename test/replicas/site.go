@@ -1,0 +1,222 @@
+//go:build integration
+
+// Package replicas runs the injector's programs as a cluster would, the init
+// binary and then the server, as processes of their own with the rights of the
+// chart's roles and no more, behind a Service of a real API server.
+package replicas
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/ptr"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/lab"
+)
+
+// The names in the cluster; those of the chart's defaults.
+const (
+	Namespace   = "istio-system"
+	Service     = "istio-sidecar-injector"
+	Secret      = "istio.istio-sidecar-injector-service-account"
+	Webhook     = "sidecar-injector.istio.io"
+	Config      = "istio-sidecar-injector"
+	PodLabel    = "lab.example.com/load"
+	loadSpace   = "load"
+	account     = "injector"
+	patience    = time.Minute
+	sidecarName = "sidecar"
+)
+
+// Site is an installation without its replicas.
+type Site struct {
+	Lab *lab.Lab
+	// Host is the address at which the API server reaches this machine.
+	Host string
+	// Flags are given to both programs: validities and the like.
+	Flags []string
+
+	dir        string
+	kubeconfig string
+}
+
+// Install builds the programs and makes the objects that the chart would make. In
+// dir go programs and files.
+func Install(ctx context.Context, l *lab.Lab, host, dir string, flags ...string) (*Site, error) {
+	s := &Site{Lab: l, Host: host, Flags: flags, dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/sidecar-injector", "./cmd/cert-bootstrap")
+	build.Dir = l.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build: %w: %s", err, out)
+	}
+	for _, step := range []func(context.Context) error{s.objects, s.roles, s.CreateSecret, s.CreateWebhook, s.loadReady} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.files()
+}
+
+func (s *Site) objects(ctx context.Context) error {
+	if err := s.Lab.Namespace(ctx, Namespace, nil); err != nil {
+		return err
+	}
+	if err := s.Lab.Namespace(ctx, loadSpace, map[string]string{"istio-injection": "enabled"}); err != nil {
+		return err
+	}
+	_, err := s.Lab.Client.CoreV1().ServiceAccounts(Namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = s.Lab.Client.CoreV1().Services(Namespace).Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: Service},
+		// No selector: the endpoints are processes of this machine.
+		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// roles grants exactly what the programs may need: what is missing here shows as a
+// failed test.
+func (s *Site) roles(ctx context.Context) error {
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: account, Namespace: Namespace}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{Secret},
+		Verbs: []string{"get", "list", "watch", "update"},
+	}}}
+	clusterRole := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: account}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{Config},
+		Verbs: []string{"get", "list", "watch", "patch"},
+	}, {
+		APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "watch"},
+	}}}
+	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Name: account, Namespace: Namespace}}
+	rbac := s.Lab.Client.RbacV1()
+	if _, err := rbac.Roles(Namespace).Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if _, err := rbac.RoleBindings(Namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: account},
+		RoleRef: rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: account}, Subjects: subjects}, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	if _, err := rbac.ClusterRoles().Create(ctx, clusterRole, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	_, err := rbac.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: account},
+		RoleRef: rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: account}, Subjects: subjects}, metav1.CreateOptions{})
+	return err
+}
+
+// CreateSecret makes the Secret as the chart does: without data.
+func (s *Site) CreateSecret(ctx context.Context) error {
+	_, err := s.Lab.Client.CoreV1().Secrets(Namespace).Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: Secret}}, metav1.CreateOptions{})
+	return err
+}
+
+// CreateWebhook makes the webhook configuration as the chart does: without
+// caBundle, and refusing pods when the webhook fails.
+func (s *Site) CreateWebhook(ctx context.Context) error {
+	_, err := s.Lab.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(ctx, &admissionv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: Config},
+		Webhooks: []admissionv1.MutatingWebhook{{
+			Name: Webhook, AdmissionReviewVersions: []string{"v1"},
+			SideEffects: ptr.To(admissionv1.SideEffectClassNone), FailurePolicy: ptr.To(admissionv1.Fail), TimeoutSeconds: ptr.To[int32](30),
+			ClientConfig:      admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: Namespace, Name: Service, Path: ptr.To("/inject")}},
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"istio-injection": "enabled"}},
+			Rules: []admissionv1.RuleWithOperations{{
+				Operations: []admissionv1.OperationType{admissionv1.Create},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// loadReady waits until pods can be made: each needs its namespace's account.
+func (s *Site) loadReady(ctx context.Context) error {
+	return until(ctx, "service account of namespace "+loadSpace, func() error {
+		_, err := s.Lab.Client.CoreV1().ServiceAccounts(loadSpace).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+}
+
+const injectConfig = `policy: enabled
+defaultTemplates: [sidecar]
+templates:
+  sidecar: |
+    spec:
+      containers:
+      - name: ` + sidecarName + `
+        image: lab.example.com/sidecar:1
+`
+
+// files writes the configuration, and a kubeconfig that acts as the service
+// account.
+func (s *Site) files() error {
+	config, err := clientcmd.LoadFromFile(s.Lab.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	for _, user := range config.AuthInfos {
+		user.Impersonate = "system:serviceaccount:" + Namespace + ":" + account
+	}
+	if err := clientcmd.WriteToFile(*config, s.kubeconfig); err != nil {
+		return err
+	}
+	for name, text := range map[string]string{"config": injectConfig, "values": "{}", "mesh": "{}"} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Pod is the nth pod of a client of the load. No scheduler looks at it: what is
+// tried is admission.
+func Pod(client, n int) *corev1.Pod {
+	pod := lab.UnschedulablePod(loadSpace, fmt.Sprintf("pod-%d-%d", client, n), map[string]string{PodLabel: "yes"})
+	pod.Spec.SchedulerName = "none"
+	return pod
+}
+
+// Injected is an error for a pod without the sidecar.
+func Injected(pod *corev1.Pod) error {
+	for _, c := range pod.Spec.Containers {
+		if c.Name == sidecarName {
+			return nil
+		}
+	}
+	return fmt.Errorf("pod %s has no sidecar", pod.Name)
+}
+
+// until waits for a condition and returns its last error after a minute.
+func until(ctx context.Context, what string, is func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := is()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Tail is the end of a log.
+func Tail(text string, lines int) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
