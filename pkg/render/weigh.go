@@ -40,7 +40,7 @@ func (w *scale) add(v reflect.Value, depth int) {
 			w.add(iter.Key(), depth+1)
 			w.add(iter.Value(), depth+1)
 		}
-	case reflect.Struct:
+	case reflect.Struct, reflect.Pointer:
 		// A fixed sum for what comes from the data, so that a list of
 		// thousands of pod specs is noticed.
 		w.sum += 64 * item
