@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -32,7 +31,7 @@ func (h *handler) decideReview(r *review, path string, ev *Event) (resp response
 		ev.Sentence = fmt.Sprintf("%s is not a pod being created: let in untouched, the webhook's rules need not name it", clip(req.what()))
 		return response{UID: req.UID, Allowed: true, AuditAnnotations: map[string]string{"decision": string(NotApplicable)}}
 	}
-	if len(req.Object) == 0 || bytes.Equal(req.Object, []byte("null")) {
+	if len(req.Object) == 0 || string(req.Object) == null {
 		return refusal(req.UID, ev, decide.Decision{
 			Code:     decide.BadRequest,
 			Outcome:  decide.Refuse,

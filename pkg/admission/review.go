@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,8 +94,12 @@ func decodeReview(body []byte) (*review, error) {
 	if len(body) == 0 {
 		return nil, errors.New("the body is empty: send an AdmissionReview")
 	}
+	envelope, object, cut := split(body)
+	if !cut {
+		envelope = body
+	}
 	var r review
-	if err := json.Unmarshal(body, &r); err != nil {
+	if err := json.Unmarshal(envelope, &r); err != nil {
 		return nil, fmt.Errorf("the body is not an AdmissionReview: %w", err)
 	}
 	if r.Kind != "AdmissionReview" || (r.APIVersion != V1 && r.APIVersion != V1beta1) {
@@ -103,6 +108,10 @@ func decodeReview(body []byte) (*review, error) {
 	}
 	if r.Request == nil {
 		return nil, errors.New("the AdmissionReview has no request: set field request")
+	}
+	if cut && string(r.Request.Object) == null {
+		// A copy, because the body's memory is used for the next request.
+		r.Request.Object = bytes.Clone(object)
 	}
 	return &r, nil
 }

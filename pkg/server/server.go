@@ -68,7 +68,12 @@ type Options struct {
 	Timeout time.Duration
 	// Log may be nil.
 	Log *slog.Logger
+
+	times *times // nil: usual
 }
+
+// times are how long a connection may take for each of its parts.
+type times struct{ header, read, write, idle time.Duration }
 
 // Server is one listening port.
 type Server struct {
@@ -83,6 +88,9 @@ func Listen(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	if opt.times == nil {
+		opt.times = &times{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout}
+	}
 	if opt.MaxConnections == 0 {
 		opt.MaxConnections = DefaultMaxConnections
 	}
@@ -94,10 +102,10 @@ func Listen(opt Options) (*Server, error) {
 	s.http = &http.Server{
 		Handler:           s.drainer(opt.Handler),
 		TLSConfig:         opt.TLS,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: opt.times.header,
+		ReadTimeout:       opt.times.read,
+		WriteTimeout:      opt.times.write,
+		IdleTimeout:       opt.times.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         s.listener.stateChanged,
 		ErrorLog:          errorLog(opt.Log, opt.Name),
