@@ -44,6 +44,9 @@ func ParseOverlay(rendered []byte) (*Overlay, error) {
 	if len(rendered) > maxText {
 		return nil, errorf("is %d bytes long, at most %d are read", len(rendered), maxText)
 	}
+	if root, ok := scan(string(rendered)); ok {
+		return resolve(root, podschema.Pod())
+	}
 	data, err := yaml.YAMLToJSON(rendered)
 	if err != nil {
 		return nil, errorf("is not valid YAML: %v", err)
@@ -56,6 +59,10 @@ func parse(data []byte, t *podschema.Type) (*Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
+	return resolve(root, t)
+}
+
+func resolve(root *node, t *podschema.Type) (*Overlay, error) {
 	if root.kind != object && root.kind != null {
 		return nil, errorf("is %s, must be an object", root)
 	}
