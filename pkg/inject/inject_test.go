@@ -1,0 +1,431 @@
+package inject_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+)
+
+// of compiles a configuration that is written out.
+func of(t testing.TB, text, mesh, values string, o inject.Options) *inject.Snapshot {
+	t.Helper()
+	cfg, err := config.Parse(config.Sources{
+		Inject: config.Source{Name: "config.yaml", Data: []byte(text)},
+		Mesh:   config.Source{Name: "mesh.yaml", Data: []byte(mesh)},
+		Values: config.Source{Name: "values.yaml", Data: []byte(values)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := inject.Compile(cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sidecar is a configuration with one template.
+func sidecar(template string) string {
+	return "policy: enabled\ntemplates:\n  sidecar: |\n    " + strings.ReplaceAll(template, "\n", "\n    ") + "\n"
+}
+
+const proxyTemplate = `spec:
+  containers:
+  - name: istio-proxy
+    image: {{ .ProxyImage | quote }}`
+
+func object(t testing.TB, pod *corev1.Pod) []byte {
+	t.Helper()
+	text, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func app(annotations map[string]string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: annotations},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	s := of(t, sidecar(proxyTemplate)+`  fails: |
+    a: {{ fail "no luck" }}
+  list: |
+    - a
+  wrong: |
+    spec: {containers: {a: b}}
+  endless: |
+    {{ range 1000000000 }}{{ end }}
+aliases: {gone: [nothing]}
+`, "", "", inject.Options{})
+	text := func(pod *corev1.Pod) string { return string(object(t, pod)) }
+	with := func(k, v string) string { return text(app(map[string]string{k: v})) }
+	for name, tc := range map[string]struct {
+		object string
+		code   decide.Code
+		want   string
+	}{
+		"not JSON":         {"{", decide.BadRequest, "the object is not JSON"},
+		"empty":            {"", decide.BadRequest, "the object is not JSON"},
+		"another kind":     {`{"kind": "Service"}`, decide.BadRequest, `the object is a "Service", must be a Pod`},
+		"no pod":           {`{"spec": {"containers": 5}}`, decide.PodInvalid, "the object is not a pod: json: cannot unmarshal"},
+		"annotation":       {with("sidecar.istio.io/interceptionMode", "x"), decide.InvalidAnnotation, "must be REDIRECT, TPROXY or NONE"},
+		"proxy config":     {with("proxy.istio.io/config", "concurrency: x"), decide.InvalidAnnotation, "annotation proxy.istio.io/config:1: concurrency: found"},
+		"overrides":        {with("proxy.istio.io/overrides", "x"), decide.InvalidAnnotation, "annotation proxy.istio.io/overrides: not readable"},
+		"scrape targets":   {with("prometheus.istio.io/scrape-targets", "15020"), decide.InvalidAnnotation, "annotation prometheus.istio.io/scrape-targets"},
+		"unknown template": {with("inject.istio.io/templates", "sidecar, other"), decide.UnknownTemplate, `annotation inject.istio.io/templates: there is no template named "other"; known are endless, fails, list, sidecar, wrong, gone`},
+		"alias of nothing": {with("inject.istio.io/templates", "gone"), decide.UnknownTemplate, `there is no template named "nothing"`},
+		"template":         {with("inject.istio.io/templates", "fails"), decide.TemplateError, `config.yaml:9: template "fails" at fail "no luck": error calling fail: no luck`},
+		"limit":            {with("inject.istio.io/templates", "endless"), decide.TemplateError, `exceeds the limit on loop rounds`},
+		"no pod rendered":  {with("inject.istio.io/templates", "list"), decide.MergeError, `template "list" renders what is not part of a pod`},
+		"wrong field":      {with("inject.istio.io/templates", "wrong"), decide.MergeError, "containers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res := s.Inject(inject.Request{Object: []byte(tc.object), Namespace: "shop", Trace: true})
+			d := res.Decision
+			if d.Code != tc.code || d.Outcome != decide.Refuse || !strings.Contains(d.Sentence, tc.want) {
+				t.Errorf("%s: %s\nwant %s: %s", d.Code, d.Sentence, tc.code, tc.want)
+			}
+			if res.Err == nil || res.Patch != nil || res.Pod != nil || res.Namespace != "shop" {
+				t.Errorf("result %+v", res)
+			}
+			if len(d.Trace) > 0 && d.Trace[len(d.Trace)-1].Check != string(tc.code) {
+				t.Errorf("trace %v", d.Trace)
+			}
+		})
+	}
+}
+
+// A bug in the engine refuses the pod; it does not take the server down.
+func TestPanicsAreRefusals(t *testing.T) {
+	s := of(t, sidecar(proxyTemplate), "", "", inject.Options{Cluster: brokenCluster{}})
+	res := s.Inject(inject.Request{Object: object(t, app(nil)), Namespace: "shop", Trace: true})
+	var p *inject.PanicError
+	if res.Decision.Code != decide.Internal || res.Decision.Outcome != decide.Refuse || !errors.As(res.Err, &p) || len(p.Stack) == 0 {
+		t.Errorf("decided %+v, %v", res.Decision, res.Err)
+	}
+	if res.Patch != nil || res.Pod != nil || res.Name != "web" {
+		t.Errorf("result %+v", res)
+	}
+	if err := s.Check(); !errors.As(err, &p) {
+		t.Errorf("check: %v", err)
+	}
+}
+
+type brokenCluster struct{ inject.Cluster }
+
+func (brokenCluster) NativeSidecars(string) bool { panic("broken") }
+
+func TestCompileErrors(t *testing.T) {
+	cfg, err := config.Parse(config.Sources{Inject: config.Source{Name: "config.yaml", Data: []byte("policy: enabled\ntemplates:\n  sidecar: '{{ now }}'\n  b: |\n    a\n    {{ if }}\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = inject.Compile(cfg, inject.Options{})
+	want := "config.yaml:6: template \"b\": missing value for if\nconfig.yaml:3: template \"sidecar\": function \"now\" not defined"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if _, err := inject.Compile(cfg, inject.Options{Platform: "moon"}); err == nil || !strings.Contains(err.Error(), `platform: invalid value "moon", must be "openshift" or empty`) {
+		t.Errorf("platform: %v", err)
+	}
+	bad := *cfg
+	bad.NeverInject = []metav1.LabelSelector{{MatchExpressions: []metav1.LabelSelectorRequirement{{Operator: "x"}}}}
+	if _, err := inject.Compile(&bad, inject.Options{}); err == nil || !strings.Contains(err.Error(), "neverInjectSelector[0]") {
+		t.Errorf("selector: %v", err)
+	}
+}
+
+func TestSnapshotSaysWhatItIs(t *testing.T) {
+	s := compiled(t, "current.yaml", "", inject.Options{})
+	if s.Dialect() != config.Current || strings.Join(s.TemplateNames(), ",") != "files,sidecar" || len(s.Hash()) != 64 || len(s.TemplateHash("files")) != 64 || s.StatusPort() != 15020 || s.Options().Revision != "default" || s.Config().Policy != config.PolicyEnabled {
+		t.Errorf("dialect %s, templates %v, hash %s", s.Dialect(), s.TemplateNames(), s.Hash())
+	}
+	if c := compiled(t, "classic.yaml", "", inject.Options{}); c.Dialect() != config.Classic || strings.Join(c.TemplateNames(), ",") != "template" || c.StatusPort() != 0 {
+		t.Errorf("classic: %s, %v", c.Dialect(), c.TemplateNames())
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for name, s := range lawSnapshots(t) {
+		if err := s.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// A mistake that shows for some pods only.
+	s := of(t, sidecar("spec:\n  serviceAccountName: {{ index .Spec.InitContainers 0 | toJson }}"), "", "", inject.Options{})
+	err := s.Check()
+	if err == nil || !strings.Contains(err.Error(), `sample pod "plain": config.yaml:5: template "sidecar" at index .Spec.InitContainers 0`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOwners(t *testing.T) {
+	yes, no := true, false
+	ref := func(version, kind, name string, controller *bool) []metav1.OwnerReference {
+		return []metav1.OwnerReference{{APIVersion: "x/v1", Kind: "Other", Name: "other", Controller: &no}, {APIVersion: version, Kind: kind, Name: name, Controller: controller}}
+	}
+	for name, tc := range map[string]struct {
+		meta metav1.ObjectMeta
+		want string
+	}{
+		"alone":                 {metav1.ObjectMeta{Name: "a"}, "v1 Pod a"},
+		"no generateName":       {metav1.ObjectMeta{Name: "a", OwnerReferences: ref("apps/v1", "ReplicaSet", "web-1", &yes)}, "v1 Pod a"},
+		"no controller":         {metav1.ObjectMeta{Name: "a", GenerateName: "g", OwnerReferences: ref("apps/v1", "ReplicaSet", "web-1", nil)}, "v1 Pod a"},
+		"Deployment":            {metav1.ObjectMeta{GenerateName: "g", Labels: map[string]string{"pod-template-hash": "1"}, OwnerReferences: ref("apps/v1", "ReplicaSet", "web-1", &yes)}, "apps/v1 Deployment web"},
+		"ReplicaSet":            {metav1.ObjectMeta{GenerateName: "g", Labels: map[string]string{"pod-template-hash": "2"}, OwnerReferences: ref("apps/v1", "ReplicaSet", "web-1", &yes)}, "apps/v1 ReplicaSet web-1"},
+		"Rollout":               {metav1.ObjectMeta{GenerateName: "g", Labels: map[string]string{"rollouts-pod-template-hash": "1", "pod-template-hash": "1"}, OwnerReferences: ref("apps/v1", "ReplicaSet", "web-1", &yes)}, "v1alpha1 Rollout web"},
+		"DeploymentConfig":      {metav1.ObjectMeta{GenerateName: "g", Labels: map[string]string{"deploymentconfig": "dc"}, OwnerReferences: ref("v1", "ReplicationController", "dc-1", &yes)}, "v1 DeploymentConfig dc"},
+		"ReplicationController": {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("v1", "ReplicationController", "rc", &yes)}, "v1 ReplicationController rc"},
+		"CronJob":               {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("batch/v1", "Job", "night-28123456", &yes)}, "batch/v1 CronJob night"},
+		"Job, short number":     {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("batch/v1", "Job", "night-1234567", &yes)}, "batch/v1 Job night-1234567"},
+		"Job, long number":      {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("batch/v1", "Job", "night-12345678901", &yes)}, "batch/v1 Job night-12345678901"},
+		"Job, no number":        {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("batch/v1", "Job", "night-abcdefgh", &yes)}, "batch/v1 Job night-abcdefgh"},
+		"StatefulSet":           {metav1.ObjectMeta{GenerateName: "g", OwnerReferences: ref("apps/v1", "StatefulSet", "db", &yes)}, "apps/v1 StatefulSet db"},
+	} {
+		pod := app(nil)
+		pod.ObjectMeta = tc.meta
+		res := compiled(t, "current.yaml", "", inject.Options{}).Inject(inject.Request{Object: object(t, pod), Namespace: "shop"})
+		o := res.Workload
+		if got := o.TypeMeta.APIVersion + " " + o.TypeMeta.Kind + " " + o.ObjectMeta.Name; got != tc.want || o.ObjectMeta.Namespace != "shop" {
+			t.Errorf("%s: %s in %s, want %s", name, got, o.ObjectMeta.Namespace, tc.want)
+		}
+	}
+	given := inject.Owner{TypeMeta: metav1.TypeMeta{Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Name: "given"}}
+	res := compiled(t, "current.yaml", "", inject.Options{}).Inject(inject.Request{Object: object(t, app(nil)), Owner: &given})
+	if res.Pod.Labels["example.com/owner"] != "given" || res.Pod.Labels["example.com/kind"] != "deployment" {
+		t.Errorf("labels %v", res.Pod.Labels)
+	}
+}
+
+func TestProxyImage(t *testing.T) {
+	const values = `{"global": {"hub": "h", "tag": "1.30-distroless", "variant": "VARIANT", "proxy": {"image": "IMAGE"}}}`
+	for _, tc := range []struct{ variant, image, config, annotation, want string }{
+		{"", "", "", "", "h/proxyv2:1.30-distroless"},
+		{"", "own", "", "", "h/own:1.30-distroless"},
+		{"debug", "", "", "", "h/proxyv2:1.30-debug"},
+		{"debug", "", "image: {imageType: default}", "", "h/proxyv2:1.30"},
+		{"debug", "", "image: {imageType: distroless}", "", "h/proxyv2:1.30-distroless"},
+		{"debug", "", "image: {imageType: distroless}", "special", "h/proxyv2:1.30-special"},
+	} {
+		s := of(t, sidecar(proxyTemplate), "", strings.NewReplacer("VARIANT", tc.variant, "IMAGE", tc.image).Replace(values), inject.Options{})
+		annotations := map[string]string{}
+		if tc.config != "" {
+			annotations["proxy.istio.io/config"] = tc.config
+		}
+		if tc.annotation != "" {
+			annotations["sidecar.istio.io/proxyImageType"] = tc.annotation
+		}
+		res := s.Inject(inject.Request{Object: object(t, app(annotations))})
+		if got := res.Pod.Spec.Containers[1].Image; got != tc.want {
+			t.Errorf("%+v: got %s", tc, got)
+		}
+	}
+	if res := of(t, sidecar(proxyTemplate), "", "global: {hub: h, tag: 1.5}", inject.Options{}).Inject(inject.Request{Object: object(t, app(nil))}); res.Pod.Spec.Containers[1].Image != "h/proxyv2:1.5" {
+		t.Errorf("a tag that is a number: %s", res.Pod.Spec.Containers[1].Image)
+	}
+}
+
+// What one request's template changes, no other request sees.
+func TestTemplatesCannotChangeTheSnapshot(t *testing.T) {
+	s := of(t, sidecar(`{{ $_ := set .Values.global "seen" (add1 (.Values.global.seen | default 0)) }}{{ $_ := unset .Values "gone" }}metadata:
+  labels:
+    seen: {{ .Values.global.seen | quote }}
+    gone: {{ hasKey .Values "gone" | quote }}`), "", `{"global": {"hub": "h"}, "gone": 1}`, inject.Options{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				res := s.Inject(inject.Request{Object: object(t, app(nil))})
+				if res.Err != nil || res.Pod.Labels["seen"] != "1" || res.Pod.Labels["gone"] != "false" {
+					t.Errorf("%v, labels %v", res.Err, res.Pod)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if fmt.Sprint(s.Config().Values) != "map[global:map[hub:h] gone:1]" {
+		t.Errorf("values %v", s.Config().Values)
+	}
+}
+
+func TestEnvironmentIsWhatIsGiven(t *testing.T) {
+	t.Setenv("SECRET", "x")
+	s := of(t, sidecar(`metadata: {labels: {a: '{{ env "SECRET" "none" }}', b: '{{ env "GIVEN" "none" }}'}}`), "", "", inject.Options{Env: map[string]string{"GIVEN": "y"}})
+	res := s.Inject(inject.Request{Object: object(t, app(nil))})
+	if res.Pod.Labels["a"] != "none" || res.Pod.Labels["b"] != "y" {
+		t.Errorf("labels %v", res.Pod.Labels)
+	}
+}
+
+func TestPathAndNetwork(t *testing.T) {
+	s := compiled(t, "current.yaml", "", inject.Options{})
+	value := func(pod *corev1.Pod, name string) string {
+		for _, c := range pod.Spec.Containers {
+			for _, e := range c.Env {
+				if c.Name == "istio-proxy" && e.Name == name {
+					return e.Value
+				}
+			}
+		}
+		return ""
+	}
+	for _, tc := range []struct{ path, label, cluster, network string }{
+		{"/inject", "", "east", "net-1"},
+		{"/inject/cluster/west/net/a--slash--b", "", "west", "a/b"},
+		{"/inject/net/n2", "own", "east", "own"},
+	} {
+		pod := app(nil)
+		if tc.label != "" {
+			pod.Labels = map[string]string{"topology.istio.io/network": tc.label}
+		}
+		res := s.Inject(inject.Request{Object: object(t, pod), Path: tc.path})
+		if value(res.Pod, "ISTIO_META_CLUSTER_ID") != tc.cluster || value(res.Pod, "ISTIO_META_NETWORK") != tc.network || res.Pod.Labels["topology.istio.io/network"] != tc.network {
+			t.Errorf("%+v: cluster %s, network %s, labels %v", tc, value(res.Pod, "ISTIO_META_CLUSTER_ID"), value(res.Pod, "ISTIO_META_NETWORK"), res.Pod.Labels)
+		}
+	}
+}
+
+func TestPodSecurityWarnings(t *testing.T) {
+	const privileged = `spec:
+  initContainers:
+  - name: istio-init
+    image: i
+    securityContext: {capabilities: {add: [NET_ADMIN]}}
+  containers:
+  - name: istio-proxy
+    image: p`
+	level := func(l string) map[string]string {
+		return map[string]string{"pod-security.kubernetes.io/enforce": l, "pod-security.kubernetes.io/enforce-version": "v1.30"}
+	}
+	for name, tc := range map[string]struct {
+		labels map[string]string
+		want   string
+	}{
+		"none":       {nil, ""},
+		"odd":        {level("odd"), ""},
+		"privileged": {level("privileged"), ""},
+		"baseline":   {level("baseline"), "the namespace's pod security level baseline refuses what is injected: non-default capabilities"},
+	} {
+		s := of(t, sidecar(privileged), "", "", inject.Options{Cluster: cluster{labels: tc.labels}})
+		res := s.Inject(inject.Request{Object: object(t, app(nil)), Namespace: "shop"})
+		if got := strings.Join(res.Warnings, "; "); got != tc.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	// What the pod itself breaks is not our doing.
+	pod := app(nil)
+	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+	s := of(t, sidecar(privileged), "", "", inject.Options{Cluster: cluster{labels: level("baseline")}})
+	if res := s.Inject(inject.Request{Object: object(t, pod)}); len(res.Warnings) != 0 {
+		t.Errorf("warnings %q", res.Warnings)
+	}
+}
+
+func TestWarningsOfTheDecision(t *testing.T) {
+	s := compiled(t, "current.yaml", "", inject.Options{})
+	pod := app(map[string]string{"sidecar.istio.io/inject": "true"})
+	pod.Spec.HostNetwork = true
+	res := s.Inject(inject.Request{Object: object(t, pod)})
+	if res.Decision.Code != decide.HostNetwork || res.Patch != nil || res.Pod != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "hostNetwork") {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestUninjectErrors(t *testing.T) {
+	s := compiled(t, "current.yaml", "", inject.Options{})
+	for name, tc := range map[string]struct{ object, want string }{
+		"not JSON":  {"{", "not JSON"},
+		"status":    {string(object(t, app(map[string]string{"sidecar.istio.io/status": "odd"}))), "annotation sidecar.istio.io/status: not readable"},
+		"overrides": {string(object(t, app(map[string]string{"sidecar.istio.io/status": `{"containers":["istio-proxy"]}`, "proxy.istio.io/overrides": "odd"}))), "annotation proxy.istio.io/overrides"},
+		"config":    {string(object(t, app(map[string]string{"sidecar.istio.io/status": `{"containers":["istio-proxy"]}`, "proxy.istio.io/config": "[]"}))), "annotation proxy.istio.io/config"},
+	} {
+		if patch, err := s.Uninject([]byte(tc.object)); err == nil || patch != nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %s, %v", name, patch, err)
+		}
+	}
+	classic := compiled(t, "classic.yaml", "", inject.Options{})
+	old := app(map[string]string{"sidecar.istio.io/status": "version-1"})
+	old.Spec.Containers = append(old.Spec.Containers, corev1.Container{Name: "istio-proxy"})
+	before := object(t, old)
+	patch, err := classic.Uninject(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "a pod of the first injectors, uninjected,", object(t, app(nil)), applied(t, before, patch))
+}
+
+func TestSetLimits(t *testing.T) {
+	cfg, err := config.Parse(config.Sources{Inject: config.Source{Name: "c", Data: []byte(sidecar(`{{ range 100 }}{{ end }}`))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := inject.CompileWithLimits(cfg, inject.Options{}, render.Limits{Steps: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := s.Inject(inject.Request{Object: object(t, app(nil))}); res.Decision.Code != decide.TemplateError || !strings.Contains(res.Decision.Sentence, "template calls, 10") {
+		t.Errorf("%+v", res.Decision)
+	}
+}
+
+// Many goroutines use one snapshot.
+func TestConcurrentInjection(t *testing.T) {
+	for name, s := range lawSnapshots(t) {
+		var wg sync.WaitGroup
+		for worker := range 4 {
+			wg.Go(func() {
+				for seed := range 25 {
+					g := newGenerator(uint64(seed % 5))
+					in := object(t, g.pod())
+					a, b := s.Inject(inject.Request{Object: in}), s.Inject(inject.Request{Object: in})
+					if string(a.Patch) != string(b.Patch) || a.Err != nil {
+						t.Errorf("%s, worker %d, seed %d: %v", name, worker, seed, a.Err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// Whatever is sent: no panic, an answer, and a patch that applies.
+func FuzzInject(f *testing.F) {
+	for seed := range uint64(4) {
+		g := newGenerator(seed)
+		f.Add(g.object(f, g.pod()), "/inject/cluster/a")
+	}
+	f.Add([]byte(`{"metadata":{"annotations":{"sidecar.istio.io/status":"{\"containers\":[\"istio-proxy\"]}","proxy.istio.io/overrides":"{\"containers\":[{\"name\":\"istio-proxy\"}]}"}},"spec":{"containers":[{"name":"istio-proxy"},{"name":"istio-proxy"},{}]}}`), "/inject/:ENV:a=b")
+	snapshots := lawSnapshots(f)
+	f.Fuzz(func(t *testing.T, in []byte, path string) {
+		for name, s := range snapshots {
+			res := s.Inject(inject.Request{Object: in, Path: path, Namespace: "shop"})
+			if res.Decision.Code == "" || res.Decision.Code == decide.Internal {
+				t.Fatalf("%s: %+v", name, res.Decision)
+			}
+			if res.Decision.Outcome == decide.Inject {
+				applied(t, in, res.Patch)
+			}
+			var p *inject.PanicError
+			if _, err := s.Uninject(in); errors.As(err, &p) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	})
+}
