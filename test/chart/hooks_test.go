@@ -36,8 +36,8 @@ func kinds(hooks []*release.Hook) string {
 	return strings.Join(out, " ")
 }
 
-// What a hook needs is there before it, and nothing is left of a hook that
-// succeeded. What failed stays for its log and goes before the next try.
+// What a hook needs is there before it, and nothing is left of it, whether it
+// succeeded or failed; what ran shows its log.
 func TestHooks(t *testing.T) {
 	const test = "Namespace ServiceAccount Role RoleBinding Pod"
 	for _, c := range []struct {
@@ -62,8 +62,11 @@ func TestHooks(t *testing.T) {
 				t.Errorf("hooks %q, want %q", kinds(got), c.want)
 			}
 			for _, h := range got {
-				if !slices.Equal(h.DeletePolicies, []release.HookDeletePolicy{release.HookBeforeHookCreation, release.HookSucceeded}) {
+				if !slices.Equal(h.DeletePolicies, []release.HookDeletePolicy{release.HookBeforeHookCreation, release.HookSucceeded, release.HookFailed}) {
 					t.Errorf("%s: delete policies %v", h.Kind, h.DeletePolicies)
+				}
+				if runs := h.Kind == "Job" || h.Kind == "Pod"; runs && !slices.Contains(h.OutputLogPolicies, release.HookOutputOnFailed) {
+					t.Errorf("%s: log shown on %v, want on failure", h.Kind, h.OutputLogPolicies)
 				}
 			}
 		})

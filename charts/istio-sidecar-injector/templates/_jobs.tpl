@@ -33,6 +33,6 @@ spec:
 {{- $annotations := dict
   "helm.sh/hook" (include "istio-sidecar-injector.checkHooks" .root)
   "helm.sh/hook-weight" (toString .weight)
-  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded" }}
+  "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded,hook-failed" }}
 {{- include "istio-sidecar-injector.metadata" (merge (dict "annotations" $annotations) .) }}
 {{- end }}
