@@ -24,8 +24,9 @@ type Lister[L runtime.Object] interface {
 // Follow calls on with the named object, first as it is and then at every
 // change; exists is false while there is no such object. Calls come one at a
 // time. A failure is given to failed (nil means: it works again) and tried again
-// for ever, after a tenth of a second at first and five seconds at last: the
-// object decides over admission, so the default of half a minute is too long.
+// for ever, after a tenth of a second at first and a second at last: the object
+// decides over admission, so the default of half a minute is too long, and a
+// handful of replicas that ask once a second is no load for an API server.
 // Follow returns when ctx ends.
 //
 // Only get, list and watch on this one name are needed, because the field
@@ -50,7 +51,7 @@ func Follow[T runtime.Object, L runtime.Object](ctx context.Context, client List
 	reflector := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(lw, client), example, store, cache.ReflectorOptions{
 		Name:    name,
 		Logger:  ptr.To(logr.Discard()), // failures are told, once, by the caller
-		Backoff: &wait.Backoff{Duration: 100 * time.Millisecond, Cap: 5 * time.Second, Steps: 50, Factor: 2, Jitter: 0.2},
+		Backoff: &wait.Backoff{Duration: 100 * time.Millisecond, Cap: time.Second, Steps: 50, Factor: 2, Jitter: 0.2},
 	})
 	reflector.RunWithContext(ctx)
 }
