@@ -34,8 +34,12 @@ var giveUp = &surrender{}
 // plainText tells whether the text has only the characters the scanner knows:
 // others may be line breaks, or nothing, depending on who reads.
 func plainText(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c != '\n' && (c < ' ' || c > '~') {
+	for _, r := range text {
+		const lineSeparator, paragraphSeparator = 0x2028, 0x2029
+		switch {
+		case r == '\n', r >= ' ' && r <= '~':
+		case r >= 0xa0 && r <= 0xd7ff && r != lineSeparator && r != paragraphSeparator:
+		default:
 			return false
 		}
 	}
@@ -122,7 +126,7 @@ func (s *scanner) mapping(indent, depth int) *node {
 	n := s.node(object, "")
 	var seen map[string]int
 	for {
-		name, after, ok := s.key(s.content, s.end)
+		name, after, ok := s.blockKey(s.content)
 		s.require(ok)
 		seen = s.add(n, name, s.value(after, indent, depth+1, true), seen)
 		if s.done || s.indent < indent {
@@ -164,7 +168,7 @@ func (s *scanner) item(indent, depth int) *node {
 	}
 	lineStart := s.content - indent
 	dash := s.text[i] == '-' && (i+1 == s.end || s.text[i+1] == ' ')
-	_, _, isKey := s.key(i, s.end)
+	_, _, isKey := s.blockKey(i)
 	if !dash && !isKey {
 		return s.value(i, indent, depth, false)
 	}
@@ -201,10 +205,16 @@ func (s *scanner) key(i, end int) (name string, after int, ok bool) {
 			return "", 0, false
 		}
 	}
-	if i == end || s.text[i] != ':' || i+1 < end && s.text[i+1] != ' ' {
+	if i == end || s.text[i] != ':' {
 		return "", 0, false
 	}
 	return name, i + 1, true
+}
+
+// blockKey is a key outside of braces, where a space follows the colon.
+func (s *scanner) blockKey(i int) (name string, after int, ok bool) {
+	name, after, ok = s.key(i, s.end)
+	return name, after, ok && (after == s.end || s.text[after] == ' ')
 }
 
 func nameByte(c byte) bool {

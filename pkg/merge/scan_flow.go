@@ -31,9 +31,12 @@ func (f *flow) object(depth int) *node {
 			f.at++
 			return n
 		}
+		quotes := f.peek() == '"'
 		name, after, ok := f.key(f.at, f.lineEnd(f.at))
 		f.require(ok)
 		f.at = after
+		// As in JSON, the value may follow at once where the key is in quotes.
+		f.require(quotes || f.peek() == ' ' || f.peek() == '\n')
 		f.blanks()
 		seen = f.add(n, name, f.value(depth+1), seen)
 		if f.ends('}') {

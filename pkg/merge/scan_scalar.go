@@ -82,7 +82,7 @@ func wholeNumber(scalar string) bool {
 // textual tells whether it is text for every reader of YAML, 1.1 or 1.2: it
 // begins with a letter, as a path or as an option, and is not one of the words.
 func textual(scalar string) bool {
-	rest := strings.TrimPrefix(strings.TrimPrefix(scalar, "--"), "./")
+	rest := strings.TrimPrefix(strings.TrimLeft(scalar, "-"), "./")
 	if rest == "" {
 		return false
 	}

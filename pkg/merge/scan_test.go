@@ -61,6 +61,9 @@ var scanned = []string{
 	"$patch: delete\n\"$setElementOrder/x\": [a]\n",
 	"a: b c  d   # e\n",
 	"a: it's {not} [a, flow]\n",
+	"a: {\"b\":{\"c\":\"100m\",\"d\":[\"e\",1]}}\n",
+	"# xds \u2013 no need\na: x\u00e9 \u4e16\nb: \"\u00fc\"\n",
+	"a: [/bin/sh, -ec, -x]\nb: -f\n",
 	"a: # nothing\n  b: c\n",
 }
 
@@ -91,7 +94,7 @@ func TestScanGivesUp(t *testing.T) {
 		"a: ~\n", "a: 010\n", "a: 0x10\n", "a: 1.5\n", "a: 1e3\n", "a: 1_000\n", "a: 2001-01-01\n", "a: .inf\n", "a: +1\n",
 		"a: 1234567890123456\n", "a: \"b\n  c\"\n", "a: \"\\u0041\"\n", "a: 'it''s'\n", "a: \"b\" c\n", "a: \"b\"#c\n",
 		"a: {b}\n", "a: {b: }\n", "a: {b: c d}\n", "a: [b: c]\n", "a: [b, , c]\n", "a: {b: c\n", "a: [b]c\n", "a: {b: c} d\n",
-		"---\na: b\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.1\n", "a:\tb\n", "a: b\r\n", "a: \u00e9\n", "a: @b\n", "a: `b`\n",
+		"---\na: b\n", "a: b\n---\nc: d\n", "a: b\n...\n", "%YAML 1.1\n", "a:\tb\n", "a: b\r\n", "a: \u0085\n", "a: \u2028b\n", "a: \ufeff\n", "a: \xff\n", "a: {b:c}\n", "a: {b:\"c\"}\n", "\"a\":b\n", "a: @b\n", "a: `b`\n",
 		"<<: {a: b}\n", "a: b\n\"c\": d e: f\n", strings.Repeat("- ", 80) + "a\n",
 	} {
 		if n, ok := scan(s); ok {
