@@ -17,7 +17,7 @@ import (
 // Generous, because the machine may be busy: what fails for another reason is
 // noticed at once.
 const (
-	supervisorTimeout   = 10 * time.Second
+	supervisorTimeout   = 30 * time.Second
 	controlPlaneTimeout = 120 * time.Second
 	nodeTimeout         = 120 * time.Second
 )

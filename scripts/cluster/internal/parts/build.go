@@ -131,7 +131,7 @@ func (b Builder) goSettings(ctx context.Context, source string, names ...string)
 	cmd.Env = b.goEnv()
 	out, err := cmd.Output()
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("go is not in PATH: install Go 1.26 or later")
+		return nil, errors.New("go is not in PATH: install Go 1.26 or later, or, where sudo resets the path, use sudo env PATH=\"$PATH\"")
 	}
 	if err != nil {
 		var exit *exec.ExitError

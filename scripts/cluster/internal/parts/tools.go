@@ -125,10 +125,11 @@ func (b Builder) unpack(ctx context.Context, packages []string, dir string) erro
 		if err := os.Mkdir(filepath.Join(lists, "partial"), 0o755); err != nil {
 			return err
 		}
-		if _, err := apt.run(ctx, "apt-get", "update", "-q"); err != nil {
-			return err
+		// One of several sources that does not answer need not matter.
+		_, updateErr := apt.run(ctx, "apt-get", "update", "-q")
+		if err = apt.fetch(ctx, packages); err != nil {
+			err = errors.Join(updateErr, err)
 		}
-		err = apt.fetch(ctx, packages)
 	}
 	if err != nil {
 		return err
