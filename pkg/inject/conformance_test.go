@@ -49,16 +49,16 @@ func snapshotOf(t testing.TB, c *conformance.Case) *inject.Snapshot {
 }
 
 func TestConformance(t *testing.T) {
-	total, good := map[string]int{}, map[string]int{}
+	total, good := map[config.Dialect]int{}, map[config.Dialect]int{}
 	for _, c := range conformance.Cases(t, "admission") {
-		corpus := filepath.Base(c.Corpus)
-		total[corpus]++
-		if t.Run(corpus+"/"+filepath.Base(c.Dir), func(t *testing.T) { conform(t, &c) }) {
-			good[corpus]++
+		dialect := snapshotOf(t, &c).Dialect()
+		total[dialect]++
+		if t.Run(filepath.Base(c.Corpus)+"/"+filepath.Base(c.Dir), func(t *testing.T) { conform(t, &c) }) {
+			good[dialect]++
 		}
 	}
-	for corpus, n := range total {
-		fmt.Printf("conformance: admission %s %d of %d\n", corpus, good[corpus], n)
+	for dialect, n := range total {
+		fmt.Printf("conformance: admission %s %d of %d\n", dialect, good[dialect], n)
 	}
 }
 

@@ -30,7 +30,7 @@ type injection struct {
 }
 
 func (w *work) current() (*corev1.Pod, error) {
-	in := &injection{work: w, pod: w.original, template: &corev1.Pod{}}
+	in := &injection{work: w, template: &corev1.Pod{}}
 	var err error
 	if in.proxyConfig, err = w.s.proxyConfig(w.original.Annotations); err != nil {
 		return nil, refuse(decide.InvalidAnnotation, err)
@@ -40,12 +40,13 @@ func (w *work) current() (*corev1.Pod, error) {
 		return nil, refuse(decide.InvalidAnnotation, err)
 	}
 	in.env = in.clusterEnv()
+	declared := w.original
 	if w.s.options.Platform == PlatformOpenShift {
-		in.pod = own(in.pod)
-		post.ForgetAssignedUser(in.pod)
+		declared = own(declared)
+		post.ForgetAssignedUser(declared)
 	}
-	declared := in.pod
-	if err := in.render(in.pod); err != nil {
+	in.pod = deepCopy(declared)
+	if err := in.render(declared); err != nil {
 		return nil, err
 	}
 	in.pod = own(in.pod)
@@ -90,22 +91,30 @@ func (in *injection) render(view *corev1.Pod) error {
 		if err != nil {
 			return err
 		}
-		if in.template, err = merge.Strategic(in.template, overlay); err != nil {
+		if err := merge.Apply(in.template, overlay); err != nil {
 			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
 		}
 		if in.pod == nil {
 			continue
 		}
 		if post.Native(in.pod.Annotations, data.NativeSidecars) && post.Find(in.template.Spec.InitContainers, post.Proxy) != nil {
-			moved := *in.pod
-			post.MoveProxy(&moved.Spec)
-			in.pod = &moved
+			post.MoveProxy(&in.pod.Spec)
 		}
-		if in.pod, err = merge.Strategic(in.pod, overlay); err != nil {
+		if err := merge.Apply(in.pod, overlay); err != nil {
 			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
 		}
 	}
 	return nil
+}
+
+// deepCopy copies a pod but for its managed fields, which nobody touches and
+// which may be larger than the rest.
+func deepCopy(pod *corev1.Pod) *corev1.Pod {
+	light := *pod
+	light.ManagedFields = nil
+	out := light.DeepCopy()
+	out.ManagedFields = pod.ManagedFields
+	return out
 }
 
 func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, error) {

@@ -370,6 +370,25 @@ func TestUninjectErrors(t *testing.T) {
 	same(t, "a pod of the first injectors, uninjected,", object(t, app(nil)), applied(t, before, patch))
 }
 
+// A pod template in a manifest has no owner of its own, and no namespace.
+func TestUninjectFor(t *testing.T) {
+	for name, s := range lawSnapshots(t) {
+		pod := app(map[string]string{"a": "b"})
+		pod.Name = ""
+		req := inject.Request{
+			Object: object(t, pod), Namespace: "shop", Path: "/inject/net/other",
+			Owner: &inject.Owner{TypeMeta: metav1.TypeMeta{Kind: "Deployment", APIVersion: "apps/v1"}, ObjectMeta: metav1.ObjectMeta{Name: "web"}},
+		}
+		before := req.Object
+		req.Object = applied(t, before, s.Inject(req).Patch)
+		patch, err := s.UninjectFor(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, name+": the original and the uninjected pod", before, applied(t, req.Object, patch))
+	}
+}
+
 func TestSetLimits(t *testing.T) {
 	cfg, err := config.Parse(config.Sources{Inject: config.Source{Name: "c", Data: []byte(sidecar(`{{ range 100 }}{{ end }}`))}})
 	if err != nil {

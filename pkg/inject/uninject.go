@@ -26,13 +26,23 @@ import (
 // too, a probe's port comes back as a number, an image that the user left to the
 // template comes back as "auto", and a container that was moved stays where it is,
 // the proxy at the end.
-func (s *Snapshot) Uninject(object []byte) (_ []byte, err error) {
+//
+// The workload behind the pod is derived from the pod. Where the caller knows it,
+// because the pod stands in a manifest, UninjectFor is the one to call.
+func (s *Snapshot) Uninject(object []byte) ([]byte, error) {
+	return s.UninjectFor(Request{Object: object})
+}
+
+// UninjectFor is Uninject for a pod about which more is known: namespace, owner
+// and path of the request should be those that it was injected with, since they
+// show in what templates have given it.
+func (s *Snapshot) UninjectFor(req Request) (_ []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = &PanicError{Value: r}
 		}
 	}()
-	pod, err := decode(object)
+	pod, err := decode(req.Object)
 	if err != nil {
 		return nil, err
 	}
@@ -43,18 +53,28 @@ func (s *Snapshot) Uninject(object []byte) (_ []byte, err error) {
 	if before.Empty() && s.config.Dialect != config.Classic {
 		return nil, fmt.Errorf("annotation %s: not readable, so it cannot be told what was injected: %.80q", status.Key, pod.Annotations[status.Key])
 	}
-	undo := s.undoCurrent
+	about := s.describe(pod, &req)
+	u := &undo{Snapshot: s, req: &req, namespace: about.Namespace, owner: &about.Workload}
+	run := u.current
 	if s.config.Dialect == config.Classic {
-		undo = s.undoClassic
+		run = u.classic
 	}
-	out, err := undo(pod, before)
+	out, err := run(pod, before)
 	if err != nil {
 		return nil, err
 	}
-	return patch.Diff(object, pod, out)
+	return patch.Diff(req.Object, pod, out)
 }
 
-func (s *Snapshot) undoCurrent(pod *corev1.Pod, before status.Status) (*corev1.Pod, error) {
+// undo takes one injection out.
+type undo struct {
+	*Snapshot
+	req       *Request
+	namespace string
+	owner     *Owner
+}
+
+func (s *undo) current(pod *corev1.Pod, before status.Status) (*corev1.Pod, error) {
 	saved, err := status.ReadOverrides(pod.Annotations)
 	if err != nil {
 		return nil, err
@@ -91,13 +111,14 @@ func asDeclared(saved status.Overrides) status.Overrides {
 }
 
 // forgetOurOwn removes labels and annotations that the engine adds itself.
-func (s *Snapshot) forgetOurOwn(pod *corev1.Pod, proxy *corev1.Container) {
+func (s *undo) forgetOurOwn(pod *corev1.Pod, proxy *corev1.Container) {
 	for k, v := range s.config.InjectedAnnotations {
 		if pod.Annotations[k] == v {
 			delete(pod.Annotations, k)
 		}
 	}
-	if n := s.values.network; n != "" && pod.Labels[post.NetworkLabel] == n {
+	network := orElse(post.ParsePath(s.req.Path)[post.NetworkEnv], s.values.network)
+	if network != "" && pod.Labels[post.NetworkLabel] == network {
 		delete(pod.Labels, post.NetworkLabel)
 	}
 	if port, ok := post.SecurePortOf(proxy); ok && pod.Annotations[post.SecurePortKey] == port {
@@ -109,7 +130,7 @@ func (s *Snapshot) forgetOurOwn(pod *corev1.Pod, proxy *corev1.Container) {
 // templates give to this pod. One counts as theirs when it comes back by itself,
 // with the same value, after it has been removed; or, where a template appends
 // to what the user has written, after the last item has been removed.
-func (s *Snapshot) forgetRendered(pod *corev1.Pod) error {
+func (s *undo) forgetRendered(pod *corev1.Pod) error {
 	for _, list := range []func(*corev1.Pod) *map[string]string{labelsOf, annotationsOf} {
 		for _, key := range slices.Sorted(maps.Keys(*list(pod))) {
 			if err := s.forgetKey(pod, list, key); err != nil {
@@ -128,7 +149,7 @@ func (s *Snapshot) forgetRendered(pod *corev1.Pod) error {
 func labelsOf(p *corev1.Pod) *map[string]string      { return &p.Labels }
 func annotationsOf(p *corev1.Pod) *map[string]string { return &p.Annotations }
 
-func (s *Snapshot) forgetKey(pod *corev1.Pod, list func(*corev1.Pod) *map[string]string, key string) error {
+func (s *undo) forgetKey(pod *corev1.Pod, list func(*corev1.Pod) *map[string]string, key string) error {
 	// Without this one another set of templates would be rendered.
 	if key == templatesKey {
 		return nil
@@ -157,7 +178,7 @@ func (s *Snapshot) forgetKey(pod *corev1.Pod, list func(*corev1.Pod) *map[string
 }
 
 // templatePod returns what the templates alone make of a pod.
-func (s *Snapshot) templatePod(pod *corev1.Pod) (*corev1.Pod, error) {
+func (s *undo) templatePod(pod *corev1.Pod) (*corev1.Pod, error) {
 	in, err := s.prepared(pod)
 	if err != nil {
 		return nil, err
@@ -169,10 +190,9 @@ func (s *Snapshot) templatePod(pod *corev1.Pod) (*corev1.Pod, error) {
 	return in.template, err
 }
 
-func (s *Snapshot) prepared(pod *corev1.Pod) (*injection, error) {
-	owner := ownerOf(pod, pod.Namespace)
+func (s *undo) prepared(pod *corev1.Pod) (*injection, error) {
 	in := &injection{
-		work:     &work{s: s, req: &Request{}, original: pod, namespace: pod.Namespace, owner: &owner},
+		work:     &work{s: s.Snapshot, req: s.req, original: pod, namespace: s.namespace, owner: s.owner},
 		template: &corev1.Pod{},
 	}
 	var err error

@@ -8,17 +8,16 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
-// undoClassic takes out an injection of the classic dialect. Whatever the
+// classic takes out an injection of the classic dialect. Whatever the
 // template sets besides its lists is removed where it still stands.
-func (s *Snapshot) undoClassic(pod *corev1.Pod, _ status.Status) (*corev1.Pod, error) {
+func (s *undo) classic(pod *corev1.Pod, _ status.Status) (*corev1.Pod, error) {
 	out := own(classicStripped(pod))
 	for k, v := range s.config.InjectedAnnotations {
 		if out.Annotations[k] == v {
 			delete(out.Annotations, k)
 		}
 	}
-	owner := Owner{ObjectMeta: pod.ObjectMeta}
-	w := &work{s: s, req: &Request{}, original: out, namespace: pod.Namespace, owner: &owner}
+	w := &work{s: s.Snapshot, req: s.req, original: out, namespace: s.namespace, owner: s.owner}
 	f, err := w.fragment(out)
 	if err != nil {
 		return nil, err
