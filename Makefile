@@ -19,7 +19,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint test integration conformance e2e image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-heal image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,8 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 ## ---- prove it
 
 test: lint unit conformance integration e2e ## everything that proves the project
+	@cat $(FIGURES)/e2e $(FIGURES)/rotation $(FIGURES)/heal
+	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
 unit: ## unit tests of every module
@@ -125,6 +127,22 @@ tools:
 
 e2e: build image bin/helm ## the path of every user, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)
+
+conformance: ## compare with the reference injectors' corpora, from the folder in CONFORMANCE
+	@scripts/conformance.sh
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# Against a real control plane, without a node: some seconds to start.
+integration: e2e-rotation e2e-heal ## certificates under load and under attack
+	$(GO) test -tags integration -count=1 ./cmd/...
+
+e2e-rotation: build ## pods created without a pause while leaf and CA rotate
+	@$(call measured,rotation,$(GO) test -tags integration -count=1 -timeout 10m ./test/rotation)
+
+e2e-heal: build bin/helm ## everything that can happen to Secret and caBundle
+	@$(call measured,heal,$(GO) test -tags integration -count=1 -timeout 10m ./test/heal)
 
 # measured NAME,COMMAND: run COMMAND, then print the figures that it recorded.
 define measured
