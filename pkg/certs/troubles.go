@@ -21,17 +21,27 @@ func (c *Controller) tellTroubles(v verdict, exists bool) {
 		is       bool
 		sentence string
 	}{
-		{"secret-missing", !exists,
-			fmt.Sprintf("secret %s does not exist, and only the chart may create it: run helm upgrade, or create it without data; %s", c.o.Secret, until)},
-		{"secret-keys", exists && v.leafErr != nil && len(s.Strange) > 0 && s.Empty,
+		{
+			"secret-missing", !exists,
+			fmt.Sprintf("secret %s does not exist, and only the chart may create it: run helm upgrade, or create it without data; %s", c.o.Secret, until),
+		},
+		{
+			"secret-keys", exists && v.leafErr != nil && len(s.Strange) > 0 && s.Empty,
 			fmt.Sprintf("secret %s holds %s but not %s, %s and %s: is it another program's secret?",
-				c.o.Secret, strings.Join(s.Strange, ", "), KeyChain, KeyPrivate, KeyRoots)},
-		{"secret-unusable", exists && v.leafErr != nil && !s.Empty,
-			fmt.Sprintf("secret %s cannot be used: %v; %s", c.o.Secret, v.leafErr, until)},
-		{"clock-skew", kind == pki.NotYetValid,
-			fmt.Sprintf("the clock of this node, or of the one that made the certificate, is wrong by more than %s: %v", pki.Backdate, v.leafErr)},
-		{"secret-shared", c.rivals.fighting(v.input.Now),
-			fmt.Sprintf("secret %s keeps changing to a certificate for other names: two releases use it; give each its own secret", c.o.Secret)},
+				c.o.Secret, strings.Join(s.Strange, ", "), KeyChain, KeyPrivate, KeyRoots),
+		},
+		{
+			"secret-unusable", exists && v.leafErr != nil && !s.Empty,
+			fmt.Sprintf("secret %s cannot be used: %v; %s", c.o.Secret, v.leafErr, until),
+		},
+		{
+			"clock-skew", kind == pki.NotYetValid,
+			fmt.Sprintf("the clock of this node, or of the one that made the certificate, is wrong by more than %s: %v", pki.Backdate, v.leafErr),
+		},
+		{
+			"secret-shared", c.rivals.fighting(v.input.Now),
+			fmt.Sprintf("secret %s keeps changing to a certificate for other names: two releases use it; give each its own secret", c.o.Secret),
+		},
 	} {
 		if t.is {
 			c.trouble.Report(t.key, t.sentence)

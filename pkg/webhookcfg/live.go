@@ -27,8 +27,10 @@ type live struct {
 }
 
 func newLive(names, entryNames []string) *live {
-	return &live{names: names, entries: entryNames,
-		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{}}
+	return &live{
+		names: names, entries: entryNames,
+		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{},
+	}
 }
 
 // observe takes in what a configuration is now (nil: there is none) and reports

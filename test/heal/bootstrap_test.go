@@ -90,8 +90,10 @@ func (s *shop) run(args ...string) result {
 	s.Helper()
 	var out, errors bytes.Buffer
 	dir := filepath.Join(s.TempDir(), "out")
-	all := append([]string{"--kubeconfig", cluster.Kubeconfig, "--namespace", s.namespace, "--secret", "certs", "--service", "injector",
-		"--webhookConfigName", s.namespace, "--out", dir, "--timeout", "20s"}, args...)
+	all := append([]string{
+		"--kubeconfig", cluster.Kubeconfig, "--namespace", s.namespace, "--secret", "certs", "--service", "injector",
+		"--webhookConfigName", s.namespace, "--out", dir, "--timeout", "20s",
+	}, args...)
 	code := app.Run(s.Context(), all, nil, nil, &out, &errors)
 	return result{code, out.String(), errors.String(), dir}
 }

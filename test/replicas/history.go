@@ -137,8 +137,10 @@ func (s *Site) Handshake(ctx context.Context, r *Replica) error {
 	if !pool.AppendCertsFromPEM(config.Webhooks[0].ClientConfig.CABundle) {
 		return fmt.Errorf("caBundle holds no certificate: %q", config.Webhooks[0].ClientConfig.CABundle)
 	}
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second},
-		Config: &tls.Config{RootCAs: pool, ServerName: Service + "." + Namespace + ".svc", MinVersion: tls.VersionTLS12}}
+	dialer := &tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
+		Config:    &tls.Config{RootCAs: pool, ServerName: Service + "." + Namespace + ".svc", MinVersion: tls.VersionTLS12},
+	}
 	conn, err := dialer.DialContext(ctx, "tcp", r.Address)
 	if err != nil {
 		return err
