@@ -1,11 +1,10 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
-
-	"encoding/json"
 )
 
 // ClassicMesh is the mesh configuration in its Istio 1.1 shape, which old
@@ -120,12 +119,15 @@ func (e AccessLogEncoding) String() string { return enumName(int32(e), accessLog
 func (e InterceptionMode) String() string  { return enumName(int32(e), interceptionModes()) }
 func (e OutboundMode) String() string      { return enumName(int32(e), outboundModes()) }
 
-func (e *IngressMode) UnmarshalJSON(b []byte) error     { return enumValue(e, b, ingressModes()) }
-func (e *MeshAuthPolicy) UnmarshalJSON(b []byte) error  { return enumValue(e, b, meshAuthPolicies()) }
+func (e *IngressMode) UnmarshalJSON(b []byte) error { return enumValue(e, b, ingressModes()) }
+func (e *MeshAuthPolicy) UnmarshalJSON(b []byte) error { return enumValue(e, b, meshAuthPolicies()) }
+
 func (e *ProxyAuthPolicy) UnmarshalJSON(b []byte) error { return enumValue(e, b, proxyAuthPolicies()) }
+
 func (e *AccessLogEncoding) UnmarshalJSON(b []byte) error {
 	return enumValue(e, b, accessLogEncodings())
 }
+
 func (e *InterceptionMode) UnmarshalJSON(b []byte) error { return enumValue(e, b, interceptionModes()) }
 func (e *OutboundMode) UnmarshalJSON(b []byte) error     { return enumValue(e, b, outboundModes()) }
 
@@ -138,6 +140,7 @@ func ingressModes() enumNames { return enumNames{{0, "OFF"}, {1, "DEFAULT"}, {2,
 func meshAuthPolicies() enumNames {
 	return enumNames{{0, "NONE"}, {1, "MUTUAL_TLS"}}
 }
+
 func proxyAuthPolicies() enumNames {
 	return enumNames{{0, "NONE"}, {1, "MUTUAL_TLS"}, {1000, "INHERIT"}}
 }

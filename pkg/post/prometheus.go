@@ -175,8 +175,15 @@ func dataPlanePorts() []struct {
 		port int
 		use  string
 	}{
-		{15000, "Envoy admin"}, {15001, "outbound traffic"}, {15004, "debug"}, {15006, "inbound traffic"},
-		{15008, "HBONE"}, {15020, "agent"}, {15021, "health"}, {15053, "DNS"}, {15090, "Envoy metrics"},
+		{15000, "Envoy admin"},
+		{15001, "outbound traffic"},
+		{15004, "debug"},
+		{15006, "inbound traffic"},
+		{15008, "HBONE"},
+		{15020, "agent"},
+		{15021, "health"},
+		{15053, "DNS"},
+		{15090, "Envoy metrics"},
 	}
 }
 

@@ -30,8 +30,10 @@ func data() *Data {
 		ProxyConfig: config.DefaultProxyConfig(),
 		MeshConfig:  config.DefaultMesh(),
 		Values: map[string]any{
-			"global": map[string]any{"hub": "h", "port": float64(15020), "nothing": nil,
-				"resources": map[string]any{"limits": map[string]any{"cpu": nil, "memory": "1Gi"}, "list": []any{map[string]any{"a": nil}}}},
+			"global": map[string]any{
+				"hub": "h", "port": float64(15020), "nothing": nil,
+				"resources": map[string]any{"limits": map[string]any{"cpu": nil, "memory": "1Gi"}, "list": []any{map[string]any{"a": nil}}},
+			},
 			"Reset": "a key",
 		},
 		Revision: "r", ProxyUID: 1337, NativeSidecars: true,
