@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
 // Check injects a few sample pods with the default templates, whatever policy
@@ -21,6 +24,51 @@ func (s *Snapshot) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Remarks returns what is no error but worth knowing: the notes of the
+// configuration, and fields that templates give to the samples which no pod
+// has, as far as this version knows. Such a field is not injected; more often
+// than a novelty it is a slip of the pen.
+func (s *Snapshot) Remarks() []string {
+	out := slices.Clone(s.config.Notes)
+	for _, pod := range samples() {
+		for _, remark := range s.unknown(pod) {
+			if !slices.Contains(out, remark) {
+				out = append(out, remark)
+			}
+		}
+	}
+	return out
+}
+
+// unknown renders the default templates for a pod and lists unknown fields.
+// What goes wrong is Check's to tell.
+func (s *Snapshot) unknown(pod *corev1.Pod) (out []string) {
+	defer func() { _ = recover() }()
+	if s.config.Dialect == config.Classic {
+		return nil
+	}
+	owner := ownerOf(pod, "default")
+	in := &injection{work: &work{s: s, req: &Request{}, original: pod, namespace: "default", owner: &owner}}
+	names, err := s.selectTemplates(nil)
+	if err != nil {
+		return nil
+	}
+	if in.proxyConfig, err = s.proxyConfig(nil); err != nil {
+		return nil
+	}
+	data := in.data(pod)
+	for _, name := range names {
+		overlay, err := in.overlay(name, data)
+		if err != nil {
+			continue
+		}
+		for _, u := range overlay.Unknown() {
+			out = append(out, fmt.Sprintf("template %q: %s is not a field of a pod, it is left out", name, u))
+		}
+	}
+	return out
 }
 
 func (s *Snapshot) try(pod *corev1.Pod) (err error) {
