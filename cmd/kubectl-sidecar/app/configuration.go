@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+)
+
+// configuration is what an injector works with, wherever it was found.
+type configuration struct {
+	// origin says where, for people.
+	origin  string
+	sources config.Sources
+	settings
+	// webhooks that call the injector; nil when nothing is known of them.
+	webhooks []admissionv1.MutatingWebhook
+	// cluster answers questions about the cluster; nil without one.
+	cluster *cluster
+	// image is the server's; empty when not known.
+	image string
+}
+
+// settings are what the server is told on its command line.
+type settings struct {
+	revision, nativeSidecars, platform, compliancePolicy string
+}
+
+// maxConfigFile bounds one file: a ConfigMap holds 1 MiB in all.
+const maxConfigFile = 4 << 20
+
+// load finds the configuration. Files that are given go before what a chart or
+// the cluster has.
+func (p *program) load(ctx context.Context, o *options) (*configuration, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	c := &configuration{origin: "files"}
+	var err error
+	switch {
+	case o.fromFiles():
+	case o.chart != "":
+		c, err = o.fromChart(ctx, p.namespace())
+	default:
+		if c, err = p.fromCluster(ctx, o); err != nil {
+			err = fmt.Errorf("configuration from the cluster: %w (or give files with --injectConfigFile and --meshConfigFile, or a chart with --chart)", err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, f := range []struct {
+		path   string
+		source *config.Source
+	}{{o.injectConfigFile, &c.sources.Inject}, {o.meshConfigFile, &c.sources.Mesh}, {o.valuesFile, &c.sources.Values}} {
+		if f.path == "" {
+			continue
+		}
+		data, err := readFile(f.path)
+		errs = append(errs, err)
+		*f.source = config.Source{Name: f.path, Data: data}
+	}
+	if o.valuesFile == "" && c.sources.Values.Name == "" {
+		c.sources.Values.Name = "(no values)"
+	}
+	c.override(o)
+	return c, errors.Join(errs...)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err == nil && len(data) > maxConfigFile {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigFile)
+	}
+	return data, err
+}
+
+// override puts the flags that were given over what was found.
+func (c *configuration) override(o *options) {
+	for _, s := range []struct {
+		flag, value string
+		setting     *string
+	}{
+		{"revision", o.revision, &c.revision},
+		{"nativeSidecars", o.nativeSidecars, &c.nativeSidecars},
+		{"platform", o.platform, &c.platform},
+		{"compliancePolicy", o.compliancePolicy, &c.compliancePolicy},
+	} {
+		if o.given.Changed(s.flag) {
+			*s.setting = s.value
+		}
+	}
+}
+
+// compile makes the configuration into what injects.
+func (c *configuration) compile() (*inject.Snapshot, error) {
+	cfg, err := config.Parse(c.sources)
+	if err != nil {
+		return nil, err
+	}
+	return inject.Compile(cfg, inject.Options{
+		Revision:         c.revision,
+		Platform:         c.platform,
+		CompliancePolicy: c.compliancePolicy,
+		Cluster:          &answers{mode: c.nativeSidecars, cluster: c.cluster},
+	})
+}
+
+// snapshot is load and compile.
+func (p *program) snapshot(ctx context.Context, o *options) (*inject.Snapshot, *configuration, error) {
+	c, err := p.load(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := c.compile()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range s.Config().Notes {
+		p.warn("configuration: %s", note)
+	}
+	return s, c, nil
+}
+
+// answers are what the engine may ask about the cluster.
+type answers struct {
+	mode    string // of native sidecars
+	cluster *cluster
+}
+
+func (a *answers) NativeSidecars(node string) bool {
+	switch a.mode {
+	case "on":
+		return true
+	case "off":
+		return false
+	}
+	return a.cluster != nil && a.cluster.nativeSidecars(node)
+}
+
+func (a *answers) Namespace(name string) (labels, annotations map[string]string, ok bool) {
+	if a.cluster == nil {
+		return nil, nil, false
+	}
+	ns, ok := a.cluster.namespaces[name]
+	return ns.Labels, ns.Annotations, ok
+}

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/workload"
+)
+
+func (p *program) validateCommand() *cobra.Command {
+	o := &options{}
+	var file string
+	cmd := &cobra.Command{
+		Use:   "validate [-f FILE]",
+		Short: "Check a configuration before it is used",
+		Long: `validate reads a configuration, compiles its templates and renders them for some
+sample pods, and for the pods of manifests that are given. It says every error
+with file, line and field and exits with 1, or says what it has read.`,
+		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.started = true
+			return p.validate(cmd.Context(), o, file)
+		},
+	}
+	o.addFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&file, "filename", "f", "", "manifest `file` whose pods are tried as well; - is standard input")
+	return cmd
+}
+
+func (p *program) validate(ctx context.Context, o *options, file string) error {
+	snapshot, c, err := p.snapshot(ctx, o)
+	if err != nil {
+		return err
+	}
+	err = snapshot.Check()
+	tried := ""
+	if file != "" {
+		in, openErr := p.open(file)
+		if openErr != nil {
+			return openErr
+		}
+		defer in.Close()
+		reports, runErr := workload.Inject(snapshot, in, io.Discard, workload.Options{Namespace: p.namespace()})
+		for _, r := range reports {
+			for _, w := range r.Warnings {
+				p.warn("%s", w)
+			}
+		}
+		err = errors.Join(err, runErr)
+		tried = fmt.Sprintf("workloads: %d tried\n", len(reports))
+	}
+	if err != nil {
+		return err
+	}
+	cfg := snapshot.Config()
+	_, err = fmt.Fprintf(p.stdout, "configuration is valid\nsource:    %s\ndialect:   %s\npolicy:    %s\ntemplates: %s\ndefault:   %s\nhash:      %s\n%s",
+		c.origin, snapshot.Dialect(), cfg.Policy, strings.Join(snapshot.TemplateNames(), ", "), strings.Join(cfg.DefaultTemplates, ", "), snapshot.Hash(), tried)
+	return err
+}
