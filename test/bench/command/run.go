@@ -40,7 +40,7 @@ func Run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		}
 	}
 	commands := map[string]func(context.Context, []string) error{
-		"request": r.request, "memory": r.memory, "cluster": r.cluster,
+		"request": r.request, "memory": r.memory, "cluster": r.cluster, "answer": r.answer,
 	}
 	command, ok := commands[args[0]]
 	if !ok {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -34,7 +35,7 @@ type Files struct {
 
 // Hosts are the names in the certificate; the first is what callers ask for when
 // they call an address of the machine.
-func Hosts() []string { return []string{"injector.bench.svc", "localhost"} }
+func Hosts() []string { return []string{"injector.bench.svc", "127.0.0.1"} }
 
 // Prepare writes configuration and certificates into a folder.
 func Prepare(folder string, setup engine.Setup, now time.Time) (*Files, error) {
@@ -78,33 +79,17 @@ type Server struct {
 	err  error
 }
 
-// Start starts the program and waits until it is ready, as a kubelet finds out,
+// Start starts the injector and waits until it is ready, as a kubelet finds out,
 // but more often. More flags come behind those that name the files.
 func Start(ctx context.Context, program string, f *Files, more ...string) (*Server, error) {
-	args := append([]string{
+	begin := time.Now()
+	s, err := launch(ctx, program, []string{"webhook listens", "monitoring listens"}, append([]string{
 		"--injectConfig=" + f.path("config"), "--injectValues=" + f.path("values"), "--meshConfig=" + f.path("mesh"),
 		"--tlsCertFile=" + f.path("cert-chain.pem"), "--tlsKeyFile=" + f.path("key.pem"), "--caCertFile=" + f.path("root-cert.pem"),
 		"--port=0", "--monitoringPort=0", "--reconcileWebhookConfig=false", "--nativeSidecars=on", "--log-format=json",
-	}, more...)
-	s := &Server{cmd: exec.Command(program, args...), done: make(chan struct{})}
-	stderr, err := s.cmd.StderrPipe()
+	}, more...))
 	if err != nil {
 		return nil, err
-	}
-	begin := time.Now()
-	if err := s.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%s: %w", program, err)
-	}
-	ports := make(chan [2]string, 1)
-	go s.follow(stderr, ports)
-	select {
-	case p := <-ports:
-		s.Webhook, s.Monitoring = p[0], p[1]
-	case <-s.done:
-		return nil, s.failure("did not start")
-	case <-ctx.Done():
-		_ = s.Stop()
-		return nil, ctx.Err()
 	}
 	if err := s.waitReady(ctx); err != nil {
 		_ = s.Stop()
@@ -114,25 +99,50 @@ func Start(ctx context.Context, program string, f *Files, more ...string) (*Serv
 	return s, nil
 }
 
-// follow reads the log to its end, finds the ports in it and keeps the last lines.
-func (s *Server) follow(log io.Reader, ports chan<- [2]string) {
-	var p [2]string
-	told := false
+// Command starts any program that logs as the injector does where its webhook
+// listens, and waits until it does.
+func Command(ctx context.Context, program string, args ...string) (*Server, error) {
+	return launch(ctx, program, []string{"webhook listens"}, args)
+}
+
+func launch(ctx context.Context, program string, messages, args []string) (*Server, error) {
+	s := &Server{cmd: exec.Command(program, args...), done: make(chan struct{})}
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	ports := make(chan map[string]string, 1)
+	go s.follow(stderr, messages, ports)
+	select {
+	case p := <-ports:
+		s.Webhook, s.Monitoring = p["webhook listens"], p["monitoring listens"]
+		return s, nil
+	case <-s.done:
+		return nil, s.failure("did not start")
+	case <-ctx.Done():
+		_ = s.Stop()
+		return nil, ctx.Err()
+	}
+}
+
+// follow reads the log to its end, finds the ports in it that the messages tell,
+// and keeps the last lines.
+func (s *Server) follow(log io.Reader, messages []string, ports chan<- map[string]string) {
+	found := map[string]string{}
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if !told {
+		if len(found) < len(messages) {
 			var entry struct{ Msg, Address string }
 			_ = json.Unmarshal(lines.Bytes(), &entry) // what is not JSON tells no port
-			_, port, _ := net.SplitHostPort(entry.Address)
-			switch entry.Msg {
-			case "webhook listens":
-				p[0] = port
-			case "monitoring listens":
-				p[1] = port
-			}
-			if told = p[0] != "" && p[1] != ""; told {
-				ports <- p
+			if slices.Contains(messages, entry.Msg) {
+				_, found[entry.Msg], _ = net.SplitHostPort(entry.Address)
+				if len(found) == len(messages) {
+					ports <- found
+				}
 			}
 		}
 		s.mu.Lock()
