@@ -20,10 +20,14 @@ const usage = `usage: image --ref REF [--out FILE.tar] [--push] [--entrypoint PA
 Packs the SOURCE files under their TARGET paths into an image that runs as an
 unprivileged user, and writes it as an archive that containerd and Docker load,
 or pushes it to its registry with the credentials of the Docker configuration.
+"image index" joins the images of several architectures; see its --help.
 `
 
 // run returns the exit status: 0 done, 1 the image could not be made, 2 usage.
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "index" {
+		return runIndex(args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, usage); flags.PrintDefaults() }
