@@ -22,7 +22,7 @@ type Injector interface {
 
 // Uninjector says how to take an injection out again; *inject.Snapshot is one.
 type Uninjector interface {
-	Uninject(pod []byte) (patch []byte, err error)
+	UninjectFor(inject.Request) (patch []byte, err error)
 }
 
 // Format is how documents are written.
@@ -87,7 +87,13 @@ func Inject(engine Injector, in io.Reader, out io.Writer, o Options) ([]Report, 
 
 // Uninject is Inject the other way round.
 func Uninject(engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
-	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return engine.Uninject(r.Pod) })
+	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) {
+		req, err := u.request(o, r)
+		if err != nil {
+			return nil, err
+		}
+		return engine.UninjectFor(req)
+	})
 }
 
 // run applies to each unit of a stream the patch that change gives for its pod.
@@ -150,16 +156,22 @@ func (u *unit) handle(line int, change func(*unit, *Report) ([]byte, error)) (Re
 	return r, u.apply(r.Pod, patch)
 }
 
-func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
+// request is what the engine is told about the pod.
+func (u *unit) request(o Options, r *Report) (inject.Request, error) {
 	meta, err := u.meta()
-	if err != nil {
-		return nil, err
-	}
 	namespace := r.Namespace
 	if namespace == "" {
 		namespace = o.Namespace
 	}
-	r.Result = engine.Inject(inject.Request{Object: r.Pod, Namespace: namespace, Owner: u.owner(meta), Trace: o.Trace})
+	return inject.Request{Object: r.Pod, Namespace: namespace, Owner: u.owner(meta), Trace: o.Trace}, err
+}
+
+func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
+	req, err := u.request(o, r)
+	if err != nil {
+		return nil, err
+	}
+	r.Result = engine.Inject(req)
 	d := r.Result.Decision
 	if d.Outcome == decide.Skip {
 		r.Warnings = append(r.Warnings, r.skipped(d))

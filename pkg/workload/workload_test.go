@@ -53,7 +53,8 @@ func (e *engine) Inject(req inject.Request) inject.Result {
 	return inject.Result{Decision: decide.Decision{Outcome: decide.Inject}, Patch: diff, Pod: after}
 }
 
-func (e *engine) Uninject(object []byte) ([]byte, error) {
+func (e *engine) UninjectFor(req inject.Request) ([]byte, error) {
+	object := req.Object
 	pod := new(corev1.Pod)
 	if err := json.Unmarshal(object, pod); err != nil {
 		return nil, err
