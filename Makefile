@@ -84,8 +84,9 @@ else
 	@$(MAKE) --no-print-directory image
 	@$(CLUSTER) up --name $(DEMO_CLUSTER)
 	@$(CLUSTER) load-image --name $(DEMO_CLUSTER) bin/images/sidecar_injector.tar bin/images/demo.tar
+	@ln -sf "$$($(CLUSTER) status --name $(DEMO_CLUSTER) -o json | sed -n 's/.*"kubectl": "\(.*\)".*/\1/p')" bin/kubectl
 	@bin/demo --kubeconfig "$$($(CLUSTER) kubeconfig --name $(DEMO_CLUSTER))" --hub $(HUB) --tag $(TAG) \
-	  --next 'export KUBECONFIG=$$(make -s kubeconfig)'
+	  --next 'export KUBECONFIG=$$(make -s kubeconfig) PATH=$$PWD/bin:$$PATH'
 endif
 
 kubeconfig: ## the path of the embedded cluster's kubeconfig
@@ -162,7 +163,7 @@ PINNED      := ct helm-docs helm-unittest kubeconform
 SCHEMAS     := bin/schemas
 CRDS        := cert-manager.io_certificates cert-manager.io_issuers monitoring.coreos.com_podmonitors monitoring.coreos.com_servicemonitors monitoring.coreos.com_prometheusrules
 
-.PHONY: chart chart-tools chart-lint chart-unit chart-unit-update kubeconform chart-docs verify-chart-docs chart-rules
+.PHONY: chart chart-version chart-tools chart-lint chart-unit chart-unit-update kubeconform chart-docs verify-chart-docs chart-rules
 
 chart: chart-lint chart-unit kubeconform verify-chart-docs chart-rules ## every proof of the chart that needs no cluster
 
@@ -196,6 +197,12 @@ bin/helm4: scripts/chart-tools/go.mod scripts/chart-tools/go.sum
 chart-lint: $(addprefix $(CHART_TOOLS)/,ct charttool) bin/helm ## ct lint with every values file, yamllint, JSON schemas
 	@scripts/chart-tools/lint.sh
 
+# A chart that differs from that of CHART_SINCE must have a higher version.
+CHART_SINCE := origin/main
+chart-version: $(CHART_TOOLS)/ct bin/helm
+	@PATH="$(CURDIR)/bin:$$PATH" $(CHART_TOOLS)/ct lint --config ct.yaml --remote $(firstword $(subst /, ,$(CHART_SINCE))) --target-branch $(patsubst $(firstword $(subst /, ,$(CHART_SINCE)))/%,%,$(CHART_SINCE)) \
+	  --check-version-increment=true --validate-chart-schema=false --validate-yaml=false
+
 chart-unit: $(CHART_TOOLS)/helm-unittest ## helm-unittest suites with snapshots
 	@$(CHART_TOOLS)/helm-unittest --strict $(CHART)
 
@@ -228,3 +235,33 @@ chart-rules: $(addprefix $(CHART_TOOLS)/,promtool charttool) bin/helm ## the ale
 	  | $(CHART_TOOLS)/charttool rules > bin/chart-rules.yaml
 	@$(CHART_TOOLS)/promtool check rules --lint-fatal bin/chart-rules.yaml
 	@$(CHART_TOOLS)/promtool test rules scripts/chart-tools/promtool/rules_test.yaml
+
+# Scenarios and chart-testing on a cluster: the embedded one, or LAB_KUBECONFIG's.
+.PHONY: ct e2e-chart chart-kind release
+CHART_CLUSTER_NEEDS := image bin/helm bin/helm4 $(SCHEMAS)/.made
+
+e2e-chart: $(CHART_CLUSTER_NEEDS) ## the chart's promises on a real node, one line each
+	@$(call always-figures,e2e-chart,$(GO) test -tags e2e -count=1 -timeout 15m -run TestScenarios ./test/chartscenarios)
+
+ct: $(CHART_CLUSTER_NEEDS) $(addprefix $(CHART_TOOLS)/,ct charttool) ## chart-testing: ct lint and ct install with every values file
+	@scripts/chart-tools/lint.sh
+	@$(call always-figures,ct,$(GO) test -tags e2e -count=1 -timeout 15m -run TestChartTesting ./test/chartscenarios)
+
+# always-figures NAME,COMMAND: run COMMAND, then print the figures that it
+# recorded, those of failures too.
+define always-figures
+mkdir -p $(FIGURES) && rm -f $(FIGURES)/$(1); FIGURES=$(FIGURES)/$(1) $(2); status=$$?; cat $(FIGURES)/$(1) 2>/dev/null; exit $$status
+endef
+
+# Both in kind, on a machine with Docker; KIND_IMAGE picks the Kubernetes version.
+CHART_KIND := sidecar-injector-chart
+chart-kind: bin/kind image ## scenarios and chart-testing in kind: make chart-kind KIND_IMAGE=kindest/node:vX.Y.Z
+	@docker version >/dev/null 2>&1 || { echo "chart-kind: no Docker engine answers on this machine; 'make e2e-chart ct' needs none" >&2; exit 1; }
+	@bin/kind create cluster --name $(CHART_KIND) --wait 120s $(if $(KIND_IMAGE),--image $(KIND_IMAGE))
+	@bin/kind load image-archive --name $(CHART_KIND) bin/images/sidecar_injector.tar
+	@bin/kind load image-archive --name $(CHART_KIND) bin/images/demo.tar
+	@bin/kind get kubeconfig --name $(CHART_KIND) > bin/chart-kind.kubeconfig
+	@LAB_KUBECONFIG=$(CURDIR)/bin/chart-kind.kubeconfig $(MAKE) --no-print-directory e2e-chart ct; status=$$?; bin/kind delete cluster --name $(CHART_KIND); exit $$status
+
+release: bin/helm ## chart, images for amd64 and arm64, plugin, bill of materials and checksums into dist/
+	@GO="$(GO)" scripts/release/release.sh $(RELEASE_FLAGS)

@@ -85,7 +85,7 @@ func writeArchive(out io.Writer, files []file, at time.Time) error {
 	w := tar.NewWriter(zipped)
 	for _, f := range files {
 		err := w.WriteHeader(&tar.Header{
-			Typeflag: tar.TypeReg, Name: f.header.Name, Mode: 0o644, Size: int64(len(f.content)), ModTime: at, Format: tar.FormatPAX,
+			Typeflag: tar.TypeReg, Name: f.header.Name, Mode: mode(f.header), Size: int64(len(f.content)), ModTime: at, Format: tar.FormatPAX,
 		})
 		if err != nil {
 			return err
@@ -95,4 +95,12 @@ func writeArchive(out io.Writer, files []file, at time.Time) error {
 		}
 	}
 	return errors.Join(w.Close(), zipped.Close())
+}
+
+// mode keeps of a file's rights whether it can be run.
+func mode(header *tar.Header) int64 {
+	if header.Mode&0o100 != 0 {
+		return 0o755
+	}
+	return 0o644
 }
