@@ -119,7 +119,7 @@ func (e AccessLogEncoding) String() string { return enumName(int32(e), accessLog
 func (e InterceptionMode) String() string  { return enumName(int32(e), interceptionModes()) }
 func (e OutboundMode) String() string      { return enumName(int32(e), outboundModes()) }
 
-func (e *IngressMode) UnmarshalJSON(b []byte) error { return enumValue(e, b, ingressModes()) }
+func (e *IngressMode) UnmarshalJSON(b []byte) error    { return enumValue(e, b, ingressModes()) }
 func (e *MeshAuthPolicy) UnmarshalJSON(b []byte) error { return enumValue(e, b, meshAuthPolicies()) }
 
 func (e *ProxyAuthPolicy) UnmarshalJSON(b []byte) error { return enumValue(e, b, proxyAuthPolicies()) }

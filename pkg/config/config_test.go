@@ -103,6 +103,7 @@ func TestParseErrors(t *testing.T) {
 		"no template":        {"policy: enabled\n", "", "", "config:1: templates: no template is given"},
 		"empty template":     {"policy: enabled\ntemplate: ''\n", "", "", "no template is given"},
 		"templates a string": {"policy: enabled\ntemplates: x\n", "", "", `config:2: templates: found the string "x", but it must map`},
+		"no templates":       {"policy: enabled\ntemplates: {}\ntemplate: x\n", "", "", "config:2: templates: holds no template, every pod would be refused"},
 		"default no list":    {minimal + "defaultTemplates: sidecar\n", "", "", "config:4: defaultTemplates: found the string \"sidecar\", but it must be a list of names"},
 		"selector a string":  {minimal + "neverInjectSelector: [x]\n", "", "", "config:4: neverInjectSelector[0]: not a label selector"},
 		"bad label":          {minimal + "neverInjectSelector: [{matchLabels: {app: 'a b'}}]\n", "", "", "config:4: neverInjectSelector[0]: not a label selector"},

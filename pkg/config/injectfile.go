@@ -100,6 +100,9 @@ func (p *injectParser) dialect(top *yaml.Node) {
 	c := p.c
 	switch {
 	case p.templates != nil && p.templates.Kind == yaml.MappingNode:
+		if len(p.templates.Content) == 0 {
+			p.r.errorf(p.templates.Line, "templates", "holds no template, every pod would be refused")
+		}
 		pairs(p.templates, "templates.", p.r, func(name string, k, v *yaml.Node) {
 			c.Templates[name] = p.text("templates."+name, k, v)
 			c.TemplateLines[name] = textLine(v)

@@ -99,9 +99,17 @@ func (t *Template) explain(err error) *Error {
 			}
 		}
 	}
-	e.Problem = rest
+	e.Problem = plainTypes(rest)
 	e.locate(t, line)
 	return e
+}
+
+// plainTypes says "the data" for the type of what templates see.
+func plainTypes(problem string) string {
+	for _, name := range []string{"type *render.Data", "type *render.ClassicData"} {
+		problem = strings.ReplaceAll(problem, name, "the data that templates see")
+	}
+	return problem
 }
 
 // locate turns a line of the template into one of the file.

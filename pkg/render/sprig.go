@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"text/template"
@@ -99,6 +100,15 @@ func multiplying(m template.FuncMap) template.FuncMap {
 		"list":    list,
 		"tuple":   list,
 	}
+	push := guarded(m["append"]).(func(any, any) []any)
+	for _, name := range []string{"append", "push"} {
+		out[name] = func(to, v any) []any {
+			if l, ok := to.([]any); ok {
+				return weighed(append(slices.Clip(l), v))
+			}
+			return push(to, v)
+		}
+	}
 	wrap := m["wrapWith"].(func(int, string, string) string)
 	wrapWith := func(n int, sep, s string) string {
 		product(len(s)/max(n, 1)+1, len(sep))
@@ -175,101 +185,6 @@ func pad(n int, s string) string {
 	product(strings.Count(s, "\n")+1, n)
 	blanks := strings.Repeat(" ", n)
 	return checkText(blanks + strings.ReplaceAll(s, "\n", "\n"+blanks))
-}
-
-// join is written out for the two types that templates join; others go by
-// their printed form, as in sprig.
-func join(sep string, v any) string {
-	var items []string
-	switch v := v.(type) {
-	case []string:
-		items = v
-	case []any:
-		for _, e := range v {
-			if e != nil {
-				items = append(items, text(e))
-			}
-		}
-	case nil:
-	default:
-		r := reflect.ValueOf(v)
-		if r.Kind() != reflect.Slice && r.Kind() != reflect.Array {
-			items = []string{text(v)}
-			break
-		}
-		for i := range r.Len() {
-			if e := r.Index(i).Interface(); e != nil {
-				items = append(items, text(e))
-			}
-		}
-	}
-	product(len(items), len(sep))
-	return checkText(strings.Join(items, sep))
-}
-
-func text(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case []byte:
-		return string(v)
-	case error:
-		return v.Error()
-	case fmt.Stringer:
-		return v.String()
-	}
-	weigh(reflect.ValueOf(v), maxValue)
-	return fmt.Sprint(v)
-}
-
-func quote(args ...any) string {
-	out := make([]string, 0, len(args))
-	for _, a := range args {
-		if a != nil {
-			out = append(out, fmt.Sprintf("%q", text(a)))
-		}
-	}
-	return checkText(strings.Join(out, " "))
-}
-
-func list(args ...any) []any {
-	return weighed(args)
-}
-
-func weighed(args []any) []any {
-	weigh(reflect.ValueOf(args), maxValue)
-	return args
-}
-
-// printf checks widths, which make long strings from short ones, and the
-// number of verbs, since %[1]s may repeat one argument.
-func printf(format string, args ...any) string {
-	size := weigh(reflect.ValueOf(args), maxValue)
-	verbs, width := 0, 0
-	for i := 0; i < len(format); i++ {
-		switch c := format[i]; {
-		case c == '%':
-			verbs++
-			width = 0
-		case c == '*' && verbs > 0:
-			exceeded("printf: %q takes a width from its arguments, write it out", format)
-		case c >= '0' && c <= '9':
-			if width = width*10 + int(c-'0'); width > maxWidth && verbs > 0 && widthAt(format, i) {
-				exceeded("printf: a width in %.40q is larger than %d", format, maxWidth)
-			}
-		default:
-			width = 0
-		}
-	}
-	product(verbs, size+maxWidth)
-	return checkText(fmt.Sprintf(format, args...))
-}
-
-// widthAt reports whether the digit at i belongs to a verb rather than to the
-// text: between it and the last % stands nothing but flags and digits.
-func widthAt(format string, i int) bool {
-	start := strings.LastIndexByte(format[:i], '%')
-	return start >= 0 && strings.Trim(format[start+1:i], "0123456789+-# .[]") == ""
 }
 
 // mapKeys and mapValues follow the order of the keys: sprig's own follow the
