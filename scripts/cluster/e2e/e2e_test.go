@@ -396,3 +396,24 @@ func TestComponentFailsAtStart(t *testing.T) {
 		t.Errorf("up took %s to fail", took)
 	}
 }
+
+func TestStateFileDeleted(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		wait time.Duration // until down, after the file is gone
+	}{{"before the supervisor notices", 0}, {"after it noticed", 10 * time.Second}} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCluster(t, "e2e-lost-file")
+			c.run("up")
+			r := c.status()
+			if err := os.Remove(filepath.Join(r.Dir, "state.json")); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(test.wait); time.Now().Before(deadline) && running(r.Supervisor.PID) != ""; {
+				time.Sleep(100 * time.Millisecond)
+			}
+			c.run("down")
+			leaves(t, r)
+		})
+	}
+}

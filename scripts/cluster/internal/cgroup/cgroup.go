@@ -230,21 +230,40 @@ func Remove(hierarchies []Hierarchy, name string, timeout time.Duration) error {
 	return nil
 }
 
-// RemoveLike removes the groups whose names begin with prefix: what is left of
-// clusters that ended without removing theirs.
-func RemoveLike(hierarchies []Hierarchy, prefix string) error {
+// RemoveEmpty removes the groups whose names begin with prefix, for which
+// stale is true, and which hold no process: what is left of clusters that ended
+// without a launcher to clean up after them.
+func RemoveEmpty(hierarchies []Hierarchy, prefix string, stale func(name string) bool) error {
 	for _, h := range hierarchies {
-		old, err := filepath.Glob(filepath.Join(h.Mount, prefix+"*"))
+		groups, err := filepath.Glob(filepath.Join(h.Mount, prefix+"*"))
 		if err != nil {
 			return err
 		}
-		for _, dir := range old {
+		for _, dir := range groups {
+			if !stale(filepath.Base(dir)) || !empty(dir) {
+				continue
+			}
 			if err := removeTree(dir); err != nil {
 				return fmt.Errorf("cannot remove old cgroup: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// empty says whether neither the group nor one below it holds a process.
+func empty(dir string) bool {
+	found := errors.New("found")
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "cgroup.procs" {
+			return err
+		}
+		if data, err := os.ReadFile(path); err != nil || len(data) > 0 {
+			return found
+		}
+		return nil
+	})
+	return err == nil
 }
 
 // removeTree removes groups from the leaves up; the files in them are not

@@ -82,20 +82,22 @@ func TestFindSaysWhatIsMissing(t *testing.T) {
 // Plain folders behave like groups, but for the files that come by themselves.
 func TestRemove(t *testing.T) {
 	h := []Hierarchy{{Mount: t.TempDir(), Version: 1}, {Mount: t.TempDir(), Version: 1}}
-	mine, other := filepath.Join(h[0].Mount, "embk8s-1-7"), filepath.Join(h[0].Mount, "embk8s-10-7")
-	for _, dir := range []string{filepath.Join(mine, "a", "b"), other} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	group := func(name string) string { return filepath.Join(h[0].Mount, name) }
+	for _, dir := range []string{"embk8s-1-7/a/b", "embk8s-1-8/a", "embk8s-10-7"} {
+		if err := os.MkdirAll(group(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := RemoveLike(h, "embk8s-1-"); err != nil {
+	if err := os.WriteFile(group("embk8s-1-8/a/cgroup.procs"), []byte("42\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := RemoveEmpty(h, "embk8s-", func(name string) bool { return strings.HasPrefix(name, "embk8s-1-") }); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(mine); err == nil {
-		t.Errorf("%s is still there", mine)
-	}
-	if _, err := os.Stat(other); err != nil {
-		t.Errorf("the group of another slot is gone: %v", err)
+	for name, want := range map[string]bool{"embk8s-1-7": false, "embk8s-1-8": true, "embk8s-10-7": true} {
+		if _, err := os.Stat(group(name)); (err == nil) != want {
+			t.Errorf("group %s is there: %v, want %v", name, err == nil, want)
+		}
 	}
 	if err := Remove(h, "embk8s-10-7", 0); err != nil {
 		t.Error(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/cgroup"
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/plan"
 	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/state"
 	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/supervisor"
 )
@@ -48,6 +49,9 @@ func clean(dir string, keepLogs bool) error {
 	if err != nil {
 		return err
 	}
+	if !ok {
+		s, ok = orphan(dir)
+	}
 	if ok {
 		if err := stop(s); err != nil {
 			return err
@@ -55,6 +59,9 @@ func clean(dir string, keepLogs bool) error {
 		if err := removeTraces(s); err != nil {
 			return err
 		}
+	}
+	if err := sweep(); err != nil {
+		return err
 	}
 	if at := mountsBelow(dir); len(at) > 0 {
 		return fmt.Errorf("still mounted: %s: unmount it", strings.Join(at, ", "))
@@ -89,6 +96,20 @@ func removeTraces(s state.State) error {
 		return nil
 	}
 	return cgroup.Remove(s.Traces.Hierarchies, s.Traces.Cgroup, traceTimeout)
+}
+
+// sweep removes the groups of clusters that ended with nobody to clean up after
+// them, such as one whose folder was deleted. A cluster has a device for as
+// long as it has groups.
+func sweep() error {
+	hierarchies, err := cgroup.Find()
+	if err != nil {
+		return nil // then no cluster has groups
+	}
+	return cgroup.RemoveEmpty(hierarchies, plan.Prefix, func(group string) bool {
+		_, err := net.InterfaceByName(group[:strings.LastIndexByte(group, '-')])
+		return err != nil
+	})
 }
 
 // deviceLeft looks for the device by number as well, since another cluster may

@@ -135,3 +135,30 @@ func TestFailedStartKeepsLogs(t *testing.T) {
 		t.Errorf("left are %v (%v), want the logs", entries, err)
 	}
 }
+
+func TestSupervises(t *testing.T) {
+	line := []byte("embedded-cluster\x00supervise-cluster\x00/state/demo/config/supervisor.json\x00")
+	if !supervises(line, "/state/demo") {
+		t.Error("the supervisor of the cluster is not recognised")
+	}
+	for _, other := range []string{"/state/demo2", "/other/demo"} {
+		if supervises(line, other) {
+			t.Errorf("the supervisor counts as that of %s", other)
+		}
+	}
+	if supervises([]byte("vi\x00/state/demo/config/supervisor.json\x00"), "/state/demo") {
+		t.Error("an editor counts as a supervisor")
+	}
+}
+
+func TestGroupOf(t *testing.T) {
+	for groups, want := range map[string]string{
+		"9:memory:/embk8s-0-7\n8:cpu:/embk8s-0-7\n": "embk8s-0-7",
+		"0::/embk8s-3-9/system\n":                   "embk8s-3-9",
+		"0::/user.slice\n":                          "",
+	} {
+		if got := groupOf(groups); got != want {
+			t.Errorf("group of %q is %q, want %q", groups, got, want)
+		}
+	}
+}

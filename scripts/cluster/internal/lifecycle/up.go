@@ -145,9 +145,6 @@ func (b *bringUp) claim() error {
 	if err := b.state.Save(); err != nil {
 		return err
 	}
-	if err := cgroup.RemoveLike(b.hierarchies, p.Device+"-"); err != nil {
-		return err
-	}
 	return cgroup.Create(b.hierarchies, b.state.Traces.Cgroup)
 }
 

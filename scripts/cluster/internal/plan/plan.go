@@ -52,9 +52,12 @@ type Plan struct {
 	Ports  Ports        `json:"ports"`
 }
 
+// Prefix begins the names of all that belongs to clusters. It leaves 8 of the
+// 15 characters of a device name.
+const Prefix = "embk8s-"
+
 const (
-	prefix  = "embk8s-" // leaves 8 of the 15 characters of a device name
-	network = "10.213"  // one /24 of it for each slot
+	network = "10.213" // one /24 of it for each slot
 	// Below the range from which Linux takes ports for outgoing connections
 	// (32768 and up), so that a port found free stays free.
 	firstPort = 26440
@@ -79,7 +82,7 @@ func ControlPlaneOnly(slot int) Plan {
 }
 
 func base(slot int) Plan {
-	name := prefix + strconv.Itoa(slot)
+	name := Prefix + strconv.Itoa(slot)
 	net := fmt.Sprintf("%s.%d", network, slot)
 	return Plan{
 		Slot:   slot,

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/state"
 )
 
 // Supervisor runs components until it is told to shut down.
@@ -64,14 +66,20 @@ func (s *Supervisor) log(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, s.now().Format(time.RFC3339Nano)+" "+format+"\n", args...)
 }
 
-// watchFolder shuts down when the cluster's folder is gone, or another is in
-// its place: without it no launcher could find the cluster to take it down.
+// watchFolder shuts down when the cluster's folder or its state file is gone,
+// or another folder is in its place: without them no launcher could find the
+// cluster to take it down.
 func (s *Supervisor) watchFolder(dir string) {
 	before, err := os.Stat(dir)
+	if err != nil {
+		s.shutdown(err.Error())
+		return
+	}
 	for range time.Tick(folderInterval) {
-		now, nowErr := os.Stat(dir)
-		if err != nil || os.IsNotExist(nowErr) || nowErr == nil && !os.SameFile(before, now) {
-			s.shutdown("the cluster's folder is gone")
+		now, err := os.Stat(dir)
+		_, fileErr := os.Stat(state.File(dir))
+		if os.IsNotExist(err) || os.IsNotExist(fileErr) || err == nil && !os.SameFile(before, now) {
+			s.shutdown("the cluster's folder or state file is gone")
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/scripts/cluster/internal/state"
 )
 
 // run starts a supervisor of components that are shell scripts, each writing
@@ -22,6 +24,9 @@ func run(t *testing.T, scripts map[string]string, stages map[string]int) (dir st
 			Name: name, Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "OUT=" + filepath.Join(dir, "out")},
 			Log: filepath.Join(dir, name+".log"), Stop: stages[name], Patience: 5 * time.Second,
 		})
+	}
+	if err := os.WriteFile(state.File(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -197,5 +202,17 @@ func TestProgramThatIsNotThere(t *testing.T) {
 	s := New([]Component{{Name: "c", Path: "/no/such/program", Log: filepath.Join(t.TempDir(), "log")}}, -1, time.Now)
 	if err := s.Start("c"); err == nil || !strings.Contains(err.Error(), "cannot start c (/no/such/program)") {
 		t.Errorf("error is %v, want one that names the program", err)
+	}
+}
+
+func TestEndsWithoutItsStateFile(t *testing.T) {
+	dir, _, done := run(t, nil, nil)
+	if err := os.Remove(state.File(dir)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-done:
+	case <-time.After(5 * folderInterval):
+		t.Error("the supervisor runs on without a state file")
 	}
 }
