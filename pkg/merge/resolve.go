@@ -84,10 +84,9 @@ func (r *resolver) mapping(n *node, t *podschema.Type) error {
 
 func (r *resolver) list(n *node, t *podschema.Type) error {
 	for i, item := range n.items {
-		step := itemStep(item, i)
-		r.path = append(r.path, step)
+		r.path = append(r.path, keyStep(t, item, i))
 		if err := r.value(item, t.Elem); err != nil {
-			return at(step, err)
+			return at(itemStep(item, i), err)
 		}
 		r.path = r.path[:len(r.path)-1]
 	}
@@ -100,6 +99,16 @@ func itemStep(item *node, i int) string {
 	if item.kind == object {
 		if name := item.member("name"); name != nil && name.kind == text {
 			return "[" + name.scalar + "]"
+		}
+	}
+	return "[" + strconv.Itoa(i) + "]"
+}
+
+// keyStep names an item by what it is told apart by, for programs.
+func keyStep(t *podschema.Type, item *node, i int) string {
+	if item.kind == object && len(t.Identity) > 0 {
+		if key := item.member(t.Identity[0].Name); key != nil && (key.kind == text || key.kind == number) {
+			return "[" + key.scalar + "]"
 		}
 	}
 	return "[" + strconv.Itoa(i) + "]"

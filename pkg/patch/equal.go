@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
@@ -66,8 +68,13 @@ func equal(t *podschema.Type, a, b reflect.Value) bool {
 		if a.Len() != b.Len() {
 			return false
 		}
-		if a.Len() > 0 && a.UnsafePointer() == b.UnsafePointer() {
+		if a.Len() == 0 || a.UnsafePointer() == b.UnsafePointer() {
 			return true
+		}
+		if env, ok := variables(a); ok {
+			if other, ok := variables(b); ok {
+				return equalVariables(env, other)
+			}
 		}
 		for i := range a.Len() {
 			if !equalValue(t.Elem, t.ElemPointer, a.Index(i), b.Index(i)) {
@@ -77,6 +84,31 @@ func equal(t *podschema.Type, a, b reflect.Value) bool {
 		return true
 	}
 	return equalLeaf(a, b)
+}
+
+// variables looks at a list without reflection if it is the one kind of list that
+// can be long: some applications have thousands of variables.
+func variables(v reflect.Value) ([]corev1.EnvVar, bool) {
+	if !v.CanAddr() {
+		return nil, false
+	}
+	list, ok := v.Addr().Interface().(*[]corev1.EnvVar)
+	if !ok {
+		return nil, false
+	}
+	return *list, true
+}
+
+func equalVariables(a, b []corev1.EnvVar) bool {
+	for i := range a {
+		if a[i].Name != b[i].Name || a[i].Value != b[i].Value {
+			return false
+		}
+		if a[i].ValueFrom != b[i].ValueFrom && !equality.Semantic.DeepEqual(a[i].ValueFrom, b[i].ValueFrom) {
+			return false
+		}
+	}
+	return true
 }
 
 func equalMap(t *podschema.Type, a, b reflect.Value) bool {

@@ -27,18 +27,22 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// stringEnd returns the index after the string that begins at i.
+// stringEnd returns the index after the string that begins at i: after the first
+// quote that has an even number of backslashes in front of it.
 func stringEnd(b []byte, i int) (int, error) {
-	for j := i + 1; j < len(b); j++ {
-		k := bytes.IndexAny(b[j:min(j+32, len(b))], `"\`)
+	for j := i + 1; j <= len(b); j++ {
+		k := bytes.IndexByte(b[j:], '"')
 		if k < 0 {
-			j = min(j+32, len(b)) - 1
-			continue
+			break
 		}
-		if j += k; b[j] == '"' {
+		j += k
+		backslashes := 0
+		for b[j-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
 			return j + 1, nil
 		}
-		j++ // the character behind a backslash
 	}
 	return 0, errNotJSON
 }

@@ -34,9 +34,16 @@ with file, line and field and exits with 1, or says what it has read.`,
 }
 
 func (p *program) validate(ctx context.Context, o *options, file string) error {
-	snapshot, c, err := p.snapshot(ctx, o)
+	c, err := p.load(ctx, o)
 	if err != nil {
 		return err
+	}
+	snapshot, err := c.compile()
+	if err != nil {
+		return err
+	}
+	for _, remark := range snapshot.Remarks() {
+		p.warn("%s", remark)
 	}
 	err = snapshot.Check()
 	tried := ""
