@@ -30,6 +30,7 @@ func (w *work) classic() (*corev1.Pod, error) {
 		InitContainers: f.InitContainers, Containers: f.Containers,
 		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
 	})
+	w.noteStatus(&now)
 	now.Version = w.s.config.TemplateHash(config.ClassicTemplate)
 	pod.Annotations[status.Key] = now.String()
 	for k, v := range w.s.config.InjectedAnnotations {

@@ -39,6 +39,7 @@ func (w *work) current() (*corev1.Pod, error) {
 	if in.overrides, err = status.ReadOverrides(w.original.Annotations); err != nil {
 		return nil, refuse(decide.InvalidAnnotation, err)
 	}
+	in.noteBefore(&in.before, in.again)
 	in.env = in.clusterEnv()
 	declared := w.original
 	if w.s.options.Platform == PlatformOpenShift {
@@ -86,6 +87,7 @@ func (in *injection) clusterEnv() map[string]string {
 // the template pod, and onto the pod that is to be injected unless there is none.
 func (in *injection) render(view *corev1.Pod) error {
 	data := in.data(view)
+	in.noteNative(view, data.NativeSidecars)
 	for _, name := range in.names {
 		overlay, err := in.overlay(name, data)
 		if err != nil {
@@ -105,6 +107,18 @@ func (in *injection) render(view *corev1.Pod) error {
 		}
 	}
 	return nil
+}
+
+// noteNative tells whether the proxy becomes a native sidecar, and who says so.
+func (in *injection) noteNative(pod *corev1.Pod, setting bool) {
+	found := "off"
+	if post.Native(pod.Annotations, setting) {
+		found = "on"
+	}
+	if post.Native(pod.Annotations, true) == post.Native(pod.Annotations, false) {
+		found += " (annotation " + post.NativeSidecarKey + ")"
+	}
+	in.note("native sidecars", found)
 }
 
 // deepCopy copies a pod but for its managed fields, which nobody touches and
@@ -197,6 +211,7 @@ func (in *injection) finish() error {
 	post.SecurePort(pod)
 	post.RewriteProbes(pod, post.Probes{Rewrite: s.values.rewriteProbe, StatusPort: s.StatusPort()}, in.again)
 	now := status.Of(&in.template.Spec)
+	in.noteStatus(&now)
 	now.Revision = s.options.Revision
 	pod.Annotations[status.Key] = now.String()
 	maps.Copy(pod.Annotations, s.config.InjectedAnnotations)

@@ -61,6 +61,7 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 	w := &work{s: s, req: &req, original: pod, namespace: res.Namespace, owner: &res.Workload}
 	injected, err := w.run()
 	res.Templates = w.names
+	res.Decision.Trace = append(res.Decision.Trace, w.steps...)
 	if err != nil {
 		return refused(res, err)
 	}

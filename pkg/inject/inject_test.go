@@ -174,6 +174,45 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestTraceTellsWhatIsInjected(t *testing.T) {
+	s := compiled(t, "current.yaml", "", inject.Options{})
+	pod := app(map[string]string{"sidecar.istio.io/nativeSidecar": "true", "inject.istio.io/templates": "everything"})
+	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "istio-proxy", Image: "auto"})
+	tail := func(s *inject.Snapshot, in []byte) string {
+		res := s.Inject(inject.Request{Object: in, Trace: true})
+		var out []string
+		for _, step := range res.Decision.Trace[len(res.Decision.Trace)-min(len(res.Decision.Trace), 20):] {
+			out = append(out, step.Check+": "+step.Found)
+		}
+		_, after, _ := strings.Cut(strings.Join(out, "\n"), "policy: enabled\n")
+		return after
+	}
+	want := `templates: sidecar, files (annotation inject.istio.io/templates)
+annotation sidecar.istio.io/status: not set: the pod has not been injected before
+native sidecars: on (annotation sidecar.istio.io/nativeSidecar)
+container app: declared by the user too: what the user sets goes before the template
+container istio-proxy: declared by the user too: what the user sets goes before the template
+injected init containers: istio-init, istio-proxy
+injected containers: app
+injected volumes: files, istio-envoy, istio-data
+injected image pull secrets: mesh-registry`
+	in := object(t, pod)
+	if got := tail(s, in); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	again := applied(t, in, s.Inject(inject.Request{Object: in}).Patch)
+	if got := tail(s, again); !strings.Contains(got, "annotation sidecar.istio.io/status: the pod has been injected before, that is replaced: istio-init, istio-proxy, app") {
+		t.Errorf("again: %s", got)
+	}
+	c := compiled(t, "classic.yaml", "", inject.Options{})
+	if got := tail(c, object(t, app(nil))); !strings.Contains(got, "injected containers: istio-proxy\n") || !strings.Contains(got, "not been injected before") {
+		t.Errorf("classic: %s", got)
+	}
+	if res := s.Inject(inject.Request{Object: in}); res.Decision.Trace != nil {
+		t.Errorf("a trace that nobody asked for: %v", res.Decision.Trace)
+	}
+}
+
 func TestRemarks(t *testing.T) {
 	s := of(t, sidecar("spec:\n  containers:\n  - name: istio-proxy\n    image: p\n    securitycontext: {}\n")+"revision: a\n", "", "", inject.Options{})
 	got := strings.Join(s.Remarks(), "\n")

@@ -92,6 +92,7 @@ func (in *injection) reapplyTo(list, template []corev1.Container, find func(name
 			overlay.Image = ""
 		}
 		used = append(used, overlay)
+		in.note("container "+overlay.Name, "declared by the user too: what the user sets goes before the template")
 		if in.again {
 			post.DropRewritten(at, &overlay)
 		}

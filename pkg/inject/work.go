@@ -11,6 +11,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
 // templatesKey names the templates for one pod, comma separated.
@@ -25,6 +26,42 @@ type work struct {
 	namespace string
 	owner     *Owner
 	names     []string
+	// steps continue the trace of the decision, if one is asked for.
+	steps []decide.Step
+}
+
+// note adds a step to the trace. Callers need not ask whether there is one, but
+// should not compute much for it.
+func (w *work) note(check, found string) {
+	if w.req.Trace {
+		w.steps = append(w.steps, decide.Step{Check: check, Found: found})
+	}
+}
+
+// noteStatus tells what the injection adds.
+func (w *work) noteStatus(s *status.Status) {
+	if !w.req.Trace {
+		return
+	}
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"init containers", s.InitContainers}, {"containers", s.Containers}, {"volumes", s.Volumes}, {"image pull secrets", s.ImagePullSecrets}} {
+		if len(list.names) > 0 {
+			w.note("injected "+list.what, strings.Join(list.names, ", "))
+		}
+	}
+}
+
+// noteBefore tells of an earlier injection.
+func (w *work) noteBefore(s *status.Status, present bool) {
+	switch {
+	case !w.req.Trace:
+	case !present:
+		w.note("annotation "+status.Key, "not set: the pod has not been injected before")
+	default:
+		w.note("annotation "+status.Key, "the pod has been injected before, that is replaced: "+strings.Join(append(slices.Clone(s.InitContainers), s.Containers...), ", "))
+	}
 }
 
 func (w *work) run() (*corev1.Pod, error) {
@@ -33,6 +70,8 @@ func (w *work) run() (*corev1.Pod, error) {
 	}
 	if w.s.config.Dialect == config.Classic {
 		w.names = w.s.config.DefaultTemplates
+		before, present := status.Read(w.original.Annotations)
+		w.noteBefore(&before, present)
 		return w.classic()
 	}
 	names, err := w.s.selectTemplates(w.original.Annotations)
@@ -40,6 +79,11 @@ func (w *work) run() (*corev1.Pod, error) {
 		return nil, err
 	}
 	w.names = names
+	if _, own := w.original.Annotations[templatesKey]; own {
+		w.note("templates", strings.Join(names, ", ")+" (annotation "+templatesKey+")")
+	} else {
+		w.note("templates", strings.Join(names, ", ")+" (defaultTemplates)")
+	}
 	return w.current()
 }
 
