@@ -265,3 +265,51 @@ chart-kind: bin/kind image ## scenarios and chart-testing in kind: make chart-ki
 
 release: bin/helm ## chart, images for amd64 and arm64, plugin, bill of materials and checksums into dist/
 	@GO="$(GO)" scripts/release/release.sh $(RELEASE_FLAGS)
+
+## ---- measure it
+
+# CONFORMANCE names the reference injectors' corpora, whose configurations the
+# targets refer to; without it, the chart's defaults are measured. The machine
+# should have nothing else to do.
+BENCH       := bin/bench
+BENCH_OUT   ?= bin/figures
+BENCH_FLAGS ?=
+RECORDED    := docs/performance
+COMMIT       = $(shell git describe --always --dirty 2>/dev/null)
+
+.PHONY: bench bench-memory bench-cluster bench-json bench-compare bench-baseline bench-record bench-docs
+
+$(BENCH): FORCE
+	@echo "build    $@"
+	@$(GO) build -o $@ ./test/bench/cmd/bench
+
+bench: $(BENCH) ## what one request costs against the floor, with verdicts
+	@$(BENCH) request -commit "$(COMMIT)" -o $(BENCH_OUT)/request.json $(BENCH_FLAGS)
+
+bench-memory: $(BENCH) bin/sidecar-injector ## memory, readiness and processor time of the real server
+	@$(BENCH) memory -commit "$(COMMIT)" -o $(BENCH_OUT)/memory.json $(BENCH_FLAGS)
+
+bench-cluster: $(BENCH) bin/sidecar-injector ## pod creation through an API server, against policy and plain webhooks
+	@$(BENCH) cluster -commit "$(COMMIT)" -o $(BENCH_OUT)/cluster.json $(BENCH_FLAGS)
+
+bench-json: ## JSON libraries on pods; differences from the API server's decoder fail
+	@cd test/jsonbench && $(GO) test . && GOEXPERIMENT=jsonv2 $(GO) test .
+	@mkdir -p $(BENCH_OUT) && rm -f $(BENCH_OUT)/json.json
+	@cd test/jsonbench && $(GO) run ./cmd/jsonbench -o $(abspath $(BENCH_OUT))/json.json
+	@cd test/jsonbench && GOEXPERIMENT=jsonv2 $(GO) run ./cmd/jsonbench -o $(abspath $(BENCH_OUT))/json.json | grep GOEXPERIMENT
+
+# Always with the chart's defaults, so that everybody compares the same.
+BENCH_GO = CONFORMANCE= BENCH_PODS= $(GO) test -run '^$$' -bench 'Request|Stage' -benchtime 100ms -count 6 ./test/bench/engine
+
+bench-compare: ## Go benchmarks against the committed baseline, by benchstat
+	@mkdir -p $(BENCH_OUT) && $(BENCH_GO) > $(BENCH_OUT)/now.txt
+	@cd test/benchdocs && $(GO) tool benchstat $(CURDIR)/test/bench/baseline.txt $(abspath $(BENCH_OUT))/now.txt
+
+bench-baseline: ## record today's Go benchmarks as the baseline
+	@$(BENCH_GO) > test/bench/baseline.txt
+
+bench-record: ## measure everything anew for docs/performance.md
+	@$(MAKE) --no-print-directory bench bench-memory bench-cluster bench-json bench-docs BENCH_OUT=$(RECORDED)
+
+bench-docs: ## tables and plots of docs/performance.md from the recorded figures
+	@cd test/benchdocs && $(GO) run ./cmd/benchdocs $(CURDIR)

@@ -2,32 +2,22 @@ package jsonbench
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/measure"
 )
 
-// Cost is what one candidate needs for one input.
-type Cost struct {
-	Library string `json:"library"`
-	Pod     string `json:"pod"`
-	// Decode is review and pod, Encode the answer; 0 where there is no encoder.
-	DecodeNanoseconds float64 `json:"decodeNanoseconds"`
-	DecodeAllocs      float64 `json:"decodeAllocs"`
-	// DecodeRatio is to the reference, round by round.
-	DecodeRatio       float64 `json:"decodeRatio"`
-	EncodeNanoseconds float64 `json:"encodeNanoseconds,omitempty"`
-	EncodeAllocs      float64 `json:"encodeAllocs,omitempty"`
-}
-
-// Compare measures all candidates on all inputs, by turns.
-func Compare(rounds int) ([]Cost, error) {
+// Compare measures all candidates on all inputs, by turns, in processor time,
+// which other programs on the machine disturb least.
+func Compare(rounds int) ([]figures.JSONCost, error) {
 	inputs, err := Inputs()
 	if err != nil {
 		return nil, err
 	}
 	candidates := Candidates()
-	var costs []Cost
+	var costs []figures.JSONCost
 	for _, in := range inputs {
 		var decode, encode []measure.Subject
 		var failed error
@@ -59,16 +49,40 @@ func Compare(rounds int) ([]Cost, error) {
 			return nil, fmt.Errorf("while measuring: %w", failed)
 		}
 		for i, c := range candidates {
-			cost := Cost{
+			cost := figures.JSONCost{
 				Library: c.Name, Pod: in.Name,
-				DecodeNanoseconds: measure.Median(d[i].Wall), DecodeAllocs: d[i].Allocs,
-				DecodeRatio: measure.Median(measure.Ratios(d[i].Wall, d[0].Wall)),
+				DecodeNanoseconds: measure.Median(d[i].CPU), DecodeAllocs: d[i].Allocs,
+				DecodeRatio: measure.Median(measure.Ratios(d[i].CPU, d[0].CPU)),
 			}
 			if c.Marshal != nil {
-				cost.EncodeNanoseconds, cost.EncodeAllocs = measure.Median(e[i-1].Wall), e[i-1].Allocs
+				cost.EncodeNanoseconds, cost.EncodeAllocs = measure.Median(e[i-1].CPU), e[i-1].Allocs
 			}
 			costs = append(costs, cost)
 		}
 	}
 	return costs, nil
+}
+
+// Merge adds the costs of libraries that are not among the old ones, pod by pod:
+// a build with another experiment has one more candidate, and all others again.
+func Merge(old, more []figures.JSONCost) []figures.JSONCost {
+	known := map[string]bool{}
+	for _, c := range old {
+		known[c.Library] = true
+	}
+	out := slices.Clone(old)
+	for _, c := range more {
+		if known[c.Library] {
+			continue
+		}
+		// Behind the last of the same pod.
+		at := len(out)
+		for i := range out {
+			if out[i].Pod == c.Pod {
+				at = i + 1
+			}
+		}
+		out = slices.Insert(out, at, c)
+	}
+	return out
 }
