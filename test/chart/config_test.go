@@ -130,6 +130,9 @@ func TestConfigurationInjects(t *testing.T) {
 				if err := s.Check(); err != nil {
 					t.Error(err)
 				}
+				if remarks := s.Remarks(); len(remarks) > 0 {
+					t.Errorf("remarks: %s", strings.Join(remarks, "\n"))
+				}
 				before, after := application(), injected(t, s, application())
 				added := len(after.Spec.Containers) + len(after.Spec.InitContainers) - len(before.Spec.Containers)
 				if added < 1 {
@@ -258,6 +261,14 @@ func TestMeshConfiguration(t *testing.T) {
 		{
 			[]string{"revision=canary", "global.istioNamespace=mesh", "meshConfig.trustDomain=td", "meshConfig.defaultConfig.concurrency=2", "meshConfig.name=mine"},
 			map[string]any{"rootNamespace": "mesh", "trustDomain": "td", "defaultConfig": map[string]any{"discoveryAddress": "istiod-canary.mesh.svc:15012", "concurrency": 2.0}},
+		},
+		{ // nothing injected answers for merged metrics
+			[]string{"templates.sidecar=spec: {}"},
+			map[string]any{"rootNamespace": "istio-system", "trustDomain": "cluster.local", "enablePrometheusMerge": false, "defaultConfig": map[string]any{"discoveryAddress": "istiod.istio-system.svc:15012"}},
+		},
+		{
+			[]string{"templates.sidecar=spec: {}", "meshConfig.enablePrometheusMerge=true"},
+			map[string]any{"rootNamespace": "istio-system", "trustDomain": "cluster.local", "enablePrometheusMerge": true, "defaultConfig": map[string]any{"discoveryAddress": "istiod.istio-system.svc:15012"}},
 		},
 	} {
 		var got map[string]any
