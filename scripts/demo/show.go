@@ -171,8 +171,8 @@ func (d *demo) tryNext() {
 The cluster stays up. Try next:
   %s
   kubectl -n %s get pods
-  kubectl -n %s create deployment more --image=%s -- workload pause
-  bin/kubectl-sidecar explain -n %s deployment/hello
+  kubectl sidecar explain -n %s deployment/hello
+  kubectl -n %s run no --image=%s --labels=sidecar.istio.io/inject=maybe -- pause
   make down
-`, d.next, apps, apps, d.image(), apps)
+`, d.next, apps, apps, apps, d.image())
 }

@@ -46,6 +46,16 @@ of the chart and are copied, never evaluated by Helm.
 {{- end }}
 {{- end }}
 
+{{/*
+Not empty when a template may inject istio-proxy: the built-in one, one that
+mentions it, or one that is not in these values.
+*/}}
+{{- define "istio-sidecar-injector.injectsProxy" -}}
+{{- $builtin := and .Values.builtinTemplate.enabled (not (hasKey .Values.templates "sidecar")) }}
+{{- $text := .Values.injectConfig.content | default (toJson .Values.templates) }}
+{{- if or $builtin (not .Values.injectConfig.create) (contains "istio-proxy" $text) }}true{{ end }}
+{{- end }}
+
 {{/* Key `values`: what templates see as `.Values`, in the shape of the Istio charts. */}}
 {{- define "istio-sidecar-injector.injectValues" -}}
 {{- $global := deepCopy .Values.global }}
@@ -73,5 +83,12 @@ of the chart and are copied, never evaluated by Helm.
   "rootNamespace" .Values.global.istioNamespace
   "trustDomain" "cluster.local"
   "defaultConfig" (dict "discoveryAddress" (printf "%s.%s.svc:15012" $istiod .Values.global.istioNamespace)) }}
+{{- /*
+Merging metrics points a pod's Prometheus annotations at the agent of istio-proxy;
+where no template injects that, nothing would answer there.
+*/}}
+{{- if not (include "istio-sidecar-injector.injectsProxy" .) }}
+{{- $_ := set $defaults "enablePrometheusMerge" false }}
+{{- end }}
 {{- mergeOverwrite $defaults (omit (deepCopy .Values.meshConfig) "create" "name") | toYaml }}
 {{- end }}
