@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -132,23 +133,27 @@ func (s *service) checkNotStuck(context.Context) error {
 
 // keepChecking makes the self check now and then, and touches the health file
 // after each good one where the flags say so. A server that drains is not
-// healthy for probes, and its file grows old.
+// healthy for probes: its file grows old.
 func (s *service) keepChecking(ctx context.Context) error {
+	check := func(ctx context.Context) error {
+		if s.webhook.Draining() {
+			return health.ErrPaused // soon nobody answers, and that is no trouble
+		}
+		return s.selfCheck.Check(ctx)
+	}
 	if s.o.healthCheckInterval > 0 && s.o.healthCheckFile != "" {
-		return health.TouchFile(ctx, s.o.healthCheckFile, s.o.healthCheckInterval, func(ctx context.Context) error {
-			if s.webhook.Draining() {
-				return health.ErrPaused
-			}
-			return s.selfCheck.Check(ctx)
-		}, s.log)
+		return health.TouchFile(ctx, s.o.healthCheckFile, s.o.healthCheckInterval, check, s.log)
 	}
 	ticker := time.NewTicker(selfCheckEvery)
 	defer ticker.Stop()
 	for {
-		if err := s.selfCheck.Check(ctx); err != nil && ctx.Err() == nil {
-			s.trouble.Report("self-check", err.Error())
-		} else {
+		switch err := check(ctx); {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
 			s.trouble.Clear("self-check")
+		case !errors.Is(err, health.ErrPaused):
+			s.trouble.Report("self-check", err.Error())
 		}
 		select {
 		case <-ctx.Done():
