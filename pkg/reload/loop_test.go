@@ -89,7 +89,7 @@ func TestReload(t *testing.T) {
 		if got := errText(l.State().Err); got != s.wantErr {
 			t.Errorf("%s: state says %q, want %q", s.name, got, s.wantErr)
 		}
-		if (l.State().FailedAt.IsZero()) != (s.wantErr == "") {
+		if l.State().FailedAt.IsZero() != (s.wantErr == "") {
 			t.Errorf("%s: failed at %v", s.name, l.State().FailedAt)
 		}
 		got := ""

@@ -119,12 +119,18 @@ func TestFailuresAtStart(t *testing.T) {
 		do   func(s *site) []string // returns flags to add
 		want string
 	}{
-		{"no injection configuration", func(s *site) []string { return []string{"--injectConfig=/nowhere/config"} },
-			"injection configuration /nowhere/config does not exist: mount it there, or name another file with --injectConfig"},
-		{"no mesh configuration", func(s *site) []string { return []string{"--meshConfig=/nowhere/mesh"} },
-			"mesh configuration /nowhere/mesh does not exist: mount it there, or name another file with --meshConfig"},
-		{"a folder in its place", func(s *site) []string { return []string{"--meshConfig=" + s.dir} },
-			"mesh configuration (--meshConfig): read "},
+		{
+			"no injection configuration", func(s *site) []string { return []string{"--injectConfig=/nowhere/config"} },
+			"injection configuration /nowhere/config does not exist: mount it there, or name another file with --injectConfig",
+		},
+		{
+			"no mesh configuration", func(s *site) []string { return []string{"--meshConfig=/nowhere/mesh"} },
+			"mesh configuration /nowhere/mesh does not exist: mount it there, or name another file with --meshConfig",
+		},
+		{
+			"a folder in its place", func(s *site) []string { return []string{"--meshConfig=" + s.dir} },
+			"mesh configuration (--meshConfig): read ",
+		},
 		{"configuration that does not parse", func(s *site) []string {
 			s.publish("inject", map[string]string{"config": "policy: [", "values": "{}"})
 			return nil
@@ -137,28 +143,44 @@ func TestFailuresAtStart(t *testing.T) {
 			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "}}", "}"), "values": "{}"})
 			return nil
 		}, "/inject/config:"},
-		{"no certificate", func(s *site) []string { return []string{"--tlsCertFile=/nowhere/cert.pem"} },
-			"certificate: open /nowhere/cert.pem: no such file or directory"},
+		{
+			"no certificate", func(s *site) []string { return []string{"--tlsCertFile=/nowhere/cert.pem"} },
+			"certificate: open /nowhere/cert.pem: no such file or directory",
+		},
 		{"certificate that does not match its key", func(s *site) []string {
 			cert, _ := s.ca.issue(t, serviceName, time.Now().Add(time.Hour))
 			_, key := s.ca.issue(t, serviceName, time.Now().Add(time.Hour))
 			s.publishCerts(cert, key, s.ca.pem)
 			return nil
 		}, "cert-chain.pem does not match key "},
-		{"no client CA", func(s *site) []string { return []string{"--clientCAFile=/nowhere/ca.pem"} },
-			"--clientCAFile: open /nowhere/ca.pem: no such file or directory"},
-		{"client CA that is none", func(s *site) []string { return []string{"--clientCAFile=" + s.path("mesh", "mesh")} },
-			"mesh/mesh: no PEM block in it"},
-		{"webhook port taken", func(s *site) []string { return []string{"--port=" + port} },
-			"webhook port " + port + " is in use by another process: free it or choose another with --port"},
-		{"monitoring port taken", func(s *site) []string { return []string{"--monitoringPort=" + port} },
-			"monitoring port " + port + " is in use by another process: free it or choose another with --monitoringPort"},
-		{"caBundle without an API server", func(s *site) []string { return []string{"--reconcileWebhookConfig=true"} },
-			"--reconcileWebhookConfig=true needs an API server: "},
-		{"secret without an API server", func(s *site) []string { return []string{"--certSecret=a/b"} },
-			"--certSecret needs an API server: "},
-		{"no kubeconfig", func(s *site) []string { return []string{"--kubeconfig=/nowhere/kubeconfig"} },
-			"/nowhere/kubeconfig: no such file or directory"},
+		{
+			"no client CA", func(s *site) []string { return []string{"--clientCAFile=/nowhere/ca.pem"} },
+			"--clientCAFile: open /nowhere/ca.pem: no such file or directory",
+		},
+		{
+			"client CA that is none", func(s *site) []string { return []string{"--clientCAFile=" + s.path("mesh", "mesh")} },
+			"mesh/mesh: no PEM block in it",
+		},
+		{
+			"webhook port taken", func(s *site) []string { return []string{"--port=" + port} },
+			"webhook port " + port + " is in use by another process: free it or choose another with --port",
+		},
+		{
+			"monitoring port taken", func(s *site) []string { return []string{"--monitoringPort=" + port} },
+			"monitoring port " + port + " is in use by another process: free it or choose another with --monitoringPort",
+		},
+		{
+			"caBundle without an API server", func(s *site) []string { return []string{"--reconcileWebhookConfig=true"} },
+			"--reconcileWebhookConfig=true needs an API server: ",
+		},
+		{
+			"secret without an API server", func(s *site) []string { return []string{"--certSecret=a/b"} },
+			"--certSecret needs an API server: ",
+		},
+		{
+			"no kubeconfig", func(s *site) []string { return []string{"--kubeconfig=/nowhere/kubeconfig"} },
+			"/nowhere/kubeconfig: no such file or directory",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t)
@@ -278,10 +300,14 @@ func TestMemoryLimit(t *testing.T) {
 		"nothing known":            {fstest.MapFS{}, 0},
 		"v2, container's own root": {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("100000000\n")}, 90000000},
 		"v2, no limit":             {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n")}, 0},
-		"v2, limit of a parent": {fstest.MapFS{"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("max\n"),
-			"sys/fs/cgroup/pod/memory.max": file("200000000\n")}, 180000000},
-		"v2, the lowest counts": {fstest.MapFS{"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("100000000\n"),
-			"sys/fs/cgroup/pod/memory.max": file("200000000\n")}, 90000000},
+		"v2, limit of a parent": {fstest.MapFS{
+			"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("max\n"),
+			"sys/fs/cgroup/pod/memory.max": file("200000000\n"),
+		}, 180000000},
+		"v2, the lowest counts": {fstest.MapFS{
+			"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("100000000\n"),
+			"sys/fs/cgroup/pod/memory.max": file("200000000\n"),
+		}, 90000000},
 		"v1":                      {fstest.MapFS{"proc/self/cgroup": file("9:cpu,cpuacct:/k/c\n4:memory:/k/c\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("50000000\n")}, 45000000},
 		"v1, no limit":            {fstest.MapFS{"proc/self/cgroup": file("4:memory:/\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n")}, 0},
 		"v1, memory among others": {fstest.MapFS{"proc/self/cgroup": file("4:hugetlb,memory:/a\n"), "sys/fs/cgroup/memory/a/memory.limit_in_bytes": file("50000000\n")}, 45000000},

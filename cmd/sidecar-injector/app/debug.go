@@ -1,11 +1,10 @@
 package app
 
 import (
-	"encoding/hex"
-	"time"
-
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
+	"time"
 )
 
 // debugConfig is what /debug/config shows: hashes and dates, and nothing that

@@ -309,6 +309,7 @@ func (i *injector) mark() string {
 	i.t.Fatalf("no mark in %s", r.Patch)
 	return ""
 }
+
 func clientCertificate(t *testing.T, ca *authority) tls.Certificate {
 	t.Helper()
 	cert, key := ca.issue(t, "api-server", time.Now().Add(time.Hour))
