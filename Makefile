@@ -110,8 +110,8 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 
 ## ---- prove it
 
-test: lint unit conformance integration e2e ## everything that proves the project
-	@cat $(FIGURES)/e2e $(FIGURES)/rotation $(FIGURES)/heal
+test: lint unit conformance chart integration e2e e2e-chart ct ## everything that proves the project
+	@echo && cat $(addprefix $(FIGURES)/,rotation heal e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
@@ -119,6 +119,8 @@ unit: ## unit tests of every module
 	$(GO) test ./...
 	cd scripts/tools && $(GO) test ./...
 	cd scripts/cluster && $(GO) test ./...
+	cd scripts/release && $(GO) test ./...
+	cd scripts/chart-tools && $(GO) test ./...
 
 lint: tools ## formatting, vet, staticcheck
 	@scripts/lint.sh
@@ -145,9 +147,10 @@ e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 e2e-heal: build bin/helm ## everything that can happen to Secret and caBundle
 	@$(call measured,heal,$(GO) test -tags integration -count=1 -timeout 10m ./test/heal)
 
-# measured NAME,COMMAND: run COMMAND, then print the figures that it recorded.
+# measured NAME,COMMAND: run COMMAND, then print the figures that it recorded,
+# those of failures too.
 define measured
-mkdir -p $(FIGURES) && rm -f $(FIGURES)/$(1) && FIGURES=$(FIGURES)/$(1) $(2) && cat $(FIGURES)/$(1)
+mkdir -p $(FIGURES) && rm -f $(FIGURES)/$(1); FIGURES=$(FIGURES)/$(1) $(2); status=$$?; cat $(FIGURES)/$(1) 2>/dev/null; exit $$status
 endef
 
 clean: ## remove what was built here (not the embedded cluster's cache)
@@ -241,17 +244,11 @@ chart-rules: $(addprefix $(CHART_TOOLS)/,promtool charttool) bin/helm ## the ale
 CHART_CLUSTER_NEEDS := image bin/helm bin/helm4 $(SCHEMAS)/.made
 
 e2e-chart: $(CHART_CLUSTER_NEEDS) ## the chart's promises on a real node, one line each
-	@$(call always-figures,e2e-chart,$(GO) test -tags e2e -count=1 -timeout 15m -run TestScenarios ./test/chartscenarios)
+	@$(call measured,e2e-chart,$(GO) test -tags e2e -count=1 -timeout 15m -run TestScenarios ./test/chartscenarios)
 
 ct: $(CHART_CLUSTER_NEEDS) $(addprefix $(CHART_TOOLS)/,ct charttool) ## chart-testing: ct lint and ct install with every values file
 	@scripts/chart-tools/lint.sh
-	@$(call always-figures,ct,$(GO) test -tags e2e -count=1 -timeout 15m -run TestChartTesting ./test/chartscenarios)
-
-# always-figures NAME,COMMAND: run COMMAND, then print the figures that it
-# recorded, those of failures too.
-define always-figures
-mkdir -p $(FIGURES) && rm -f $(FIGURES)/$(1); FIGURES=$(FIGURES)/$(1) $(2); status=$$?; cat $(FIGURES)/$(1) 2>/dev/null; exit $$status
-endef
+	@$(call measured,ct,$(GO) test -tags e2e -count=1 -timeout 15m -run TestChartTesting ./test/chartscenarios)
 
 # Both in kind, on a machine with Docker; KIND_IMAGE picks the Kubernetes version.
 CHART_KIND := sidecar-injector-chart

@@ -35,8 +35,10 @@ func TestHelp(t *testing.T) {
 
 // Every command and flag that is taken is in the usage.
 func TestUsageIsComplete(t *testing.T) {
-	for _, want := range []string{"up", "down", "status", "load-image", "kubeconfig", "kubectl", "restart", "stop", "start", "kill", "build",
-		"--name", "--control-plane-only", "--apiserver-arg", "-o", "--state-dir", "--cache-dir", "--sources"} {
+	for _, want := range []string{
+		"up", "down", "status", "load-image", "kubeconfig", "kubectl", "restart", "stop", "start", "kill", "build",
+		"--name", "--control-plane-only", "--apiserver-arg", "-o", "--state-dir", "--cache-dir", "--sources",
+	} {
 		if !strings.Contains(usage, "\n  "+want+" ") {
 			t.Errorf("usage lacks %q", want)
 		}

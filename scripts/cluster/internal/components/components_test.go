@@ -17,8 +17,10 @@ import (
 func withNode() Cluster {
 	return Cluster{
 		Dir: "/state/demo", Node: true, NodeName: "demo-node", Plan: plan.WithNode(3), Snapshotter: "overlayfs",
-		Programs: Programs{Kubernetes: "/c/kubernetes", Containerd: "/c/containerd", CNI: "/c/cni", CoreDNS: "/c/coredns", Runc: "/c/tools/runc",
-			Tools: parts.Tools{Path: []string{"/c/tools"}, Libraries: "/c/lib"}},
+		Programs: Programs{
+			Kubernetes: "/c/kubernetes", Containerd: "/c/containerd", CNI: "/c/cni", CoreDNS: "/c/coredns", Runc: "/c/tools/runc",
+			Tools: parts.Tools{Path: []string{"/c/tools"}, Libraries: "/c/lib"},
+		},
 	}
 }
 

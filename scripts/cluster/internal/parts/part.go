@@ -41,9 +41,11 @@ type Part struct {
 func All() []Part {
 	return []Part{
 		{Name: "kubernetes", Version: Kubernetes, Packages: []string{"."}, Tags: "grpcnotrace", LDFlags: stamp(Kubernetes), Files: []string{"kubernetes"}},
-		{Name: "containerd", Version: Containerd, Packages: []string{"tool", "./import-images"},
+		{
+			Name: "containerd", Version: Containerd, Packages: []string{"tool", "./import-images"},
 			Tags:  "no_btrfs,no_zfs,no_devmapper,netgo,osusergo",
-			Files: []string{"containerd", "containerd-shim-runc-v2", "ctr", "import-images"}},
+			Files: []string{"containerd", "containerd-shim-runc-v2", "ctr", "import-images"},
+		},
 		{Name: "cni", Version: CNI, Packages: []string{"tool"}, Files: []string{"host-local", "loopback", "portmap", "ptp"}},
 		{Name: "coredns", Version: CoreDNS, Packages: []string{"."}, Files: []string{"coredns"}},
 		{Name: "pause", Version: "", Packages: []string{"."}, Files: []string{"pause"}},

@@ -156,8 +156,10 @@ type aptTool struct {
 }
 
 func (a aptTool) fetch(ctx context.Context, packages []string) error {
-	out, err := a.run(ctx, "apt-cache", append([]string{"depends", "--recurse", "--important",
-		"--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances"}, packages...)...)
+	out, err := a.run(ctx, "apt-cache", append([]string{
+		"depends", "--recurse", "--important",
+		"--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances",
+	}, packages...)...)
 	if err != nil {
 		return err
 	}
