@@ -194,6 +194,14 @@ func TestLive(t *testing.T) {
 	if err := l.Explain(); err != nil {
 		t.Error(err)
 	}
+	l.watching("one", true, at(9))
+	check("the watch goes on", true, map[*x509.Certificate]int{a: 8, b: 8})
+	l.watching("one", false, at(10))
+	if !l.Since(a).IsZero() {
+		t.Error("testifies without seeing")
+	}
+	l.watching("one", true, at(11))
+	check("sees again", true, map[*x509.Certificate]int{a: 11, b: 11})
 	l.observe("one", nil, at(9))
 	l.observe("two", nil, at(9))
 	check("nobody calls", false, nil)

@@ -24,12 +24,13 @@ type live struct {
 	trusted []*x509.Certificate
 	exists  bool
 	since   map[string]time.Time // key: the certificate's bytes
+	blind   map[string]bool      // configurations whose watch fails
 }
 
 func newLive(names, entryNames []string) *live {
 	return &live{
 		names: names, entries: entryNames,
-		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{},
+		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{}, blind: map[string]bool{},
 	}
 }
 
@@ -53,6 +54,22 @@ func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfigura
 	}
 	l.since = since
 	return true
+}
+
+// watching takes in that the watch of a configuration works, or fails. What was
+// seen before a failure does not count any more: what came in between is not known.
+func (l *live) watching(name string, works bool, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !works:
+		l.blind[name] = true
+	case l.blind[name]:
+		delete(l.blind, name)
+		for key := range l.since {
+			l.since[key] = now
+		}
+	}
 }
 
 // common are the CAs that all entries have; exists is false without any entry.
@@ -105,10 +122,14 @@ func (l *live) Live() (cas []*x509.Certificate, known bool) {
 }
 
 // Since is when Live began to hold ca without a gap, by this process's clock and
-// observation; zero when it does not.
+// observation; zero when it does not, and while a watch fails: who does not see
+// cannot testify.
 func (l *live) Since(ca *x509.Certificate) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.blind) > 0 {
+		return time.Time{}
+	}
 	return l.since[string(ca.Raw)]
 }
 

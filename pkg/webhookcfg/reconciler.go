@@ -152,6 +152,8 @@ func (r *Reconciler) follow(ctx context.Context, name string) {
 			r.observe(name, config)
 		},
 		func(err error) {
+			r.watching(name, err == nil, r.o.Clock.Now())
+			poke(r.changed)
 			if err == nil {
 				r.trouble.Clear("webhook-watch")
 				return
