@@ -482,3 +482,28 @@ func TestReadiness(t *testing.T) {
 		}
 	})
 }
+
+// A watch brings events late: what is older than our own write must not bring the
+// old certificate back.
+func TestControllerIgnoresOldNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, trust := emptySecret(), newObedient()
+		r := run(t, store, trust, shortPolicy(), 0)
+		time.Sleep(time.Second)
+		store.mu.Lock()
+		old := store.secret.DeepCopy()
+		store.mu.Unlock()
+		time.Sleep(r.policy.CertValidity - r.policy.RenewBefore)
+		renewed := r.holder.Bundle().Leaf
+		if sameLeaf(renewed, ParseState(old.Data).Leaf) {
+			t.Fatal("not renewed yet")
+		}
+		updates := store.updates
+		store.watches[0](old)
+		synctest.Wait()
+		if !sameLeaf(r.holder.Bundle().Leaf, renewed) || store.updates != updates || r.count.get("conflict") != 0 {
+			t.Errorf("old news: served the old one %v, %d writes, %d conflicts", !sameLeaf(r.holder.Bundle().Leaf, renewed), store.updates-updates, r.count.get("conflict"))
+		}
+		r.cancel()
+	})
+}
