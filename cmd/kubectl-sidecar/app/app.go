@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -41,6 +42,7 @@ func Run(ctx context.Context, version string, args, env []string, stdin io.Reade
 		version: version,
 		stdin:   stdin, stdout: stdout, stderr: stderr,
 		kube: genericclioptions.NewConfigFlags(true),
+		now:  time.Now,
 	}
 	for _, e := range env {
 		// The library would look into the environment of the process.
@@ -74,6 +76,7 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	kube           *genericclioptions.ConfigFlags
+	now            func() time.Time
 	started        bool
 }
 
@@ -96,12 +99,12 @@ the injector that is installed in the cluster.`,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl sidecar"},
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("give a command: inject, uninject, explain, validate or version")
+			return usagef("give a command: inject, uninject, explain, validate, status or version")
 		},
 	}
 	p.kube.CacheDir = nil // nothing here is worth a cache
 	p.kube.AddFlags(root.PersistentFlags())
-	root.AddCommand(p.injectCommand(), p.uninjectCommand(), p.explainCommand(), p.validateCommand(), p.versionCommand())
+	root.AddCommand(p.injectCommand(), p.uninjectCommand(), p.explainCommand(), p.validateCommand(), p.statusCommand(), p.versionCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	return root
 }

@@ -53,7 +53,7 @@ func cli(t *testing.T, args ...string) (status int, stdout, stderr string) {
 // TestHelp pins every word of the help: it is what users read first. kubectl's
 // own flags, which follow, are not ours.
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{"-h"}, {"inject", "-h"}, {"uninject", "-h"}, {"explain", "-h"}, {"validate", "-h"}, {"version", "-h"}} {
+	for _, args := range [][]string{{"-h"}, {"inject", "-h"}, {"uninject", "-h"}, {"explain", "-h"}, {"validate", "-h"}, {"status", "-h"}, {"version", "-h"}} {
 		name := args[0]
 		if name == "-h" {
 			name = "root"
@@ -97,7 +97,7 @@ func TestExitStatus(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"", 2, "give a command: inject, uninject, explain, validate or version"},
+		{"", 2, "give a command: inject, uninject, explain, validate, status or version"},
 		{"plan9", 2, `unknown command "plan9"`},
 		{"inject", 2, "give a manifest with -f FILE, or -f - for standard input"},
 		{"inject --wrong", 2, "unknown flag: --wrong"},

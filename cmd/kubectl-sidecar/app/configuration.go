@@ -8,6 +8,7 @@ import (
 	"os"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
@@ -25,11 +26,16 @@ type configuration struct {
 	cluster *cluster
 	// image is the server's; empty when not known.
 	image string
+	// server is the injector's deployment; nil for files.
+	server *appsv1.Deployment
 }
 
 // settings are what the server is told on its command line.
 type settings struct {
 	revision, nativeSidecars, platform, compliancePolicy string
+	// certSecret is namespace/name of the Secret with the certificates; empty
+	// where there is none.
+	certSecret string
 }
 
 // maxConfigFile bounds one file: a ConfigMap holds 1 MiB in all.

@@ -51,7 +51,7 @@ func find(ctx context.Context, in objects, revision string) (*configuration, err
 	if err != nil {
 		return nil, err
 	}
-	c := &configuration{webhooks: entries, origin: fmt.Sprintf("deployment %s/%s", server.Namespace, server.Name)}
+	c := &configuration{webhooks: entries, server: server, origin: fmt.Sprintf("deployment %s/%s", server.Namespace, server.Name)}
 	for _, container := range server.Spec.Template.Spec.Containers {
 		c.settings.read(container.Args)
 		if c.image == "" || slices.ContainsFunc(container.Args, func(a string) bool { return strings.HasPrefix(a, "--injectConfig") }) {
@@ -117,6 +117,7 @@ func (s *settings) read(args []string) {
 	for name, setting := range map[string]*string{
 		"--revision": &s.revision, "--nativeSidecars": &s.nativeSidecars,
 		"--platform": &s.platform, "--compliancePolicy": &s.compliancePolicy,
+		"--certSecret": &s.certSecret,
 	} {
 		for i, arg := range args {
 			if value, ok := strings.CutPrefix(arg, name+"="); ok {

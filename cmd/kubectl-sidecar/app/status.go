@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+func (p *program) statusCommand() *cobra.Command {
+	o := &options{}
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say how the injector in the cluster is doing",
+		Long: `status looks at the injector that is installed: its replicas, its configuration,
+its certificates and whether the webhook trusts them. It exits with 1 when
+something is wrong. Certificates are read from their Secret; without the right to
+read it, they are left out.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.started = true
+			if output != "" && output != "json" {
+				return usagef(`invalid --output %q: must be "json", or left out`, output)
+			}
+			return p.status(cmd.Context(), o.revision, output)
+		},
+	}
+	cmd.Flags().StringVar(&o.revision, "revision", "", "`name` of the injector's revision, in a cluster with several")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`format` of the output: json, or text by default")
+	return cmd
+}
+
+// health is how an injector is doing.
+type health struct {
+	Injector string         `json:"injector"`
+	Revision string         `json:"revision"`
+	Image    string         `json:"image"`
+	Ready    int32          `json:"readyReplicas"`
+	Wanted   int32          `json:"replicas"`
+	Config   string         `json:"configHash,omitempty"`
+	Webhooks []entryHealth  `json:"webhooks"`
+	Serving  *servingHealth `json:"certificate,omitempty"`
+	Problems []string       `json:"problems,omitempty"`
+}
+
+type entryHealth struct {
+	Name          string `json:"name"`
+	FailurePolicy string `json:"failurePolicy"`
+	CABundle      string `json:"caBundle"`
+}
+
+func (h *health) problem(format string, args ...any) {
+	h.Problems = append(h.Problems, fmt.Sprintf(format, args...))
+}
+
+func (p *program) status(ctx context.Context, revision, format string) error {
+	client, err := p.client()
+	if err != nil {
+		return err
+	}
+	c, err := find(ctx, live{client}, revision)
+	if c == nil {
+		return err
+	}
+	h := newHealth(c)
+	if err != nil {
+		h.problem("configuration: %v", err)
+	} else if snapshot, err := c.compile(); err != nil {
+		h.problem("configuration: %v", err)
+	} else {
+		h.Config = snapshot.Hash()
+	}
+	if err := p.certificates(ctx, client, c, h); err != nil {
+		p.warn("certificates are not looked at: %v", err)
+	}
+	if format == "json" {
+		e := json.NewEncoder(p.stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(h)
+	} else {
+		err = h.print(p.stdout)
+	}
+	if err == nil && len(h.Problems) > 0 {
+		err = errors.New("something is wrong with the injector")
+	}
+	return err
+}
+
+func newHealth(c *configuration) *health {
+	h := &health{
+		Injector: c.server.Namespace + "/" + c.server.Name, Revision: c.revision, Image: c.image,
+		Ready: c.server.Status.ReadyReplicas, Wanted: 1,
+	}
+	if c.server.Spec.Replicas != nil {
+		h.Wanted = *c.server.Spec.Replicas
+	}
+	if h.Ready < h.Wanted {
+		h.problem("%d of %d replicas are ready", h.Ready, h.Wanted)
+	}
+	return h
+}
+
+// certificates looks at the Secret that holds the serving certificate, and at
+// whether each webhook entry trusts it. The private keys in it are not read.
+func (p *program) certificates(ctx context.Context, client kubernetes.Interface, c *configuration, h *health) error {
+	now := p.now()
+	var read error
+	if namespace, name, ok := cut(c.certSecret); ok {
+		secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+		if read = err; err == nil {
+			h.Serving = readServing(secret.Data, now)
+			for _, problem := range h.Serving.problems(now) {
+				h.problem("secret %s: %s", c.certSecret, problem)
+			}
+		}
+	}
+	for _, w := range c.webhooks {
+		e := entryHealth{Name: w.Name, FailurePolicy: "Fail"}
+		if w.FailurePolicy != nil {
+			e.FailurePolicy = string(*w.FailurePolicy)
+		}
+		e.CABundle = "is set"
+		if err := trusts(w.ClientConfig, h.Serving, now); err != nil {
+			h.problem("webhook %s: caBundle %v", w.Name, err)
+			e.CABundle = err.Error()
+		} else if h.Serving != nil {
+			e.CABundle = "matches the serving certificate"
+		}
+		h.Webhooks = append(h.Webhooks, e)
+	}
+	return read
+}
+
+func (h *health) print(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "injector\t%s\nrevision\t%s\nimage\t%s\nreplicas\t%d of %d ready\n", h.Injector, h.Revision, h.Image, h.Ready, h.Wanted)
+	if h.Config != "" {
+		fmt.Fprintf(t, "configuration\t%s\n", h.Config)
+	}
+	for _, w := range h.Webhooks {
+		fmt.Fprintf(t, "webhook\t%s, failurePolicy %s\n", w.Name, w.FailurePolicy)
+		fmt.Fprintf(t, "caBundle\t%s\n", w.CABundle)
+	}
+	if s := h.Serving; s != nil {
+		fmt.Fprintf(t, "certificate\t%d days left, until %s\n", s.DaysLeft, s.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(t, "CA\t%d days left, until %s\n", s.CADaysLeft, s.CANotAfter.UTC().Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(t, "rotation\t%s\n", s.Phase)
+	}
+	for _, problem := range h.Problems {
+		fmt.Fprintf(t, "problem\t%s\n", problem)
+	}
+	return t.Flush()
+}
