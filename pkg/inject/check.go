@@ -28,8 +28,9 @@ func (s *Snapshot) Check() error {
 
 // Remarks returns what is no error but worth knowing: the notes of the
 // configuration, and fields that templates give to the samples which no pod
-// has, as far as this version knows. Such a field is not injected; more often
-// than a novelty it is a slip of the pen.
+// has, as far as this version knows. Such a field is passed on as it is, and the
+// API server drops it if it does not know it either; more often than a novelty it
+// is a slip of the pen.
 func (s *Snapshot) Remarks() []string {
 	out := slices.Clone(s.config.Notes)
 	for _, pod := range samples() {
@@ -65,7 +66,7 @@ func (s *Snapshot) unknown(pod *corev1.Pod) (out []string) {
 			continue
 		}
 		for _, u := range overlay.Unknown() {
-			out = append(out, fmt.Sprintf("template %q: %s is not a field of a pod, it is left out", name, u))
+			out = append(out, fmt.Sprintf("template %q: %s is not a field of a pod that this version knows, it is passed on unchecked", name, u))
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
@@ -104,6 +105,9 @@ func (in *injection) render(view *corev1.Pod) error {
 		}
 		if err := merge.Apply(in.pod, overlay); err != nil {
 			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
+		}
+		for _, u := range overlay.Unknown() {
+			in.extras = append(in.extras, patch.Extra(u))
 		}
 	}
 	return nil

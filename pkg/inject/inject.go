@@ -65,7 +65,7 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 	if err != nil {
 		return refused(res, err)
 	}
-	if res.Patch, err = patch.Diff(req.Object, pod, injected); err != nil {
+	if res.Patch, err = patch.Diff(req.Object, pod, injected, w.extras...); err != nil {
 		return refused(res, refuse(decide.MergeError, fmt.Errorf("the result cannot be written as a patch: %w", err)))
 	}
 	res.Pod = injected

@@ -213,10 +213,25 @@ injected image pull secrets: mesh-registry`
 	}
 }
 
+// What a template gives that a newer API may know reaches the pod, once.
+func TestUnknownFieldsOfTemplates(t *testing.T) {
+	s := of(t, sidecar("spec:\n  newPolicy: {mode: x}\n  containers:\n  - name: istio-proxy\n    image: p\n    newField: 7\n  - name: app\n    newField: 8\n"), "", "", inject.Options{})
+	in := []byte(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"i"}]}}`)
+	out := applied(t, in, s.Inject(inject.Request{Object: in}).Patch)
+	for _, want := range []string{`"newPolicy":{"mode":"x"}`, `"newField":7`, `"newField":8`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%s is missing: %s", want, out)
+		}
+	}
+	if again := s.Inject(inject.Request{Object: out}); again.Patch != nil {
+		t.Errorf("injected twice is not injected once: %s", again.Patch)
+	}
+}
+
 func TestRemarks(t *testing.T) {
 	s := of(t, sidecar("spec:\n  containers:\n  - name: istio-proxy\n    image: p\n    securitycontext: {}\n")+"revision: a\n", "", "", inject.Options{})
 	got := strings.Join(s.Remarks(), "\n")
-	want := "config.yaml:10: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod, it is left out"
+	want := "config.yaml:10: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod that this version knows, it is passed on unchecked"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
@@ -26,6 +27,9 @@ type work struct {
 	namespace string
 	owner     *Owner
 	names     []string
+	// extras are fields of templates that the Go types do not have: no pod can
+	// hold them, so they go straight into the patch.
+	extras []patch.Extra
 	// steps continue the trace of the decision, if one is asked for.
 	steps []decide.Step
 }
