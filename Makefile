@@ -139,7 +139,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 # Against a real control plane, without a node: some seconds to start.
 integration: e2e-rotation e2e-heal ## certificates under load and under attack
-	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/...
+	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 	@$(call measured,rotation,$(GO) test -tags integration -count=1 -timeout 10m ./test/rotation)
