@@ -80,6 +80,9 @@ done
 bin/helm package "$chart" --destination dist >/dev/null
 "$work/release" repack --time "$when" "dist/istio-sidecar-injector-$version.tgz"
 (cd dist && sha256sum -- *.tgz *.tar *.json *.gz >checksums.txt)
-# Says the chart's digest, which is what is signed.
-[ -z "$push" ] || bin/helm push "dist/istio-sidecar-injector-$version.tgz" "oci://$hub/charts" 2>&1 | tee dist/chart-push.txt
+if [ -n "$push" ]; then
+  # Helm says the chart's digest, which is what is signed, to stderr.
+  bin/helm push "dist/istio-sidecar-injector-$version.tgz" "oci://$hub/charts" >dist/chart-push.txt 2>&1 || fail "push the chart: $(cat dist/chart-push.txt)"
+  cat dist/chart-push.txt
+fi
 echo "release: $version, $(wc -l <dist/checksums.txt | tr -d ' ') files in dist/, image for $platforms"

@@ -31,10 +31,13 @@ func valuesFiles(t *testing.T) []string {
 	return names
 }
 
+// defaultValues is the ci values file that sets nothing.
+const defaultValues = "default-values.yaml"
+
 // installDefault is what a newcomer does: one command, and the first pod after
 // it has its sidecar.
 func installDefault(s *scenario) {
-	s.install()
+	s.install("--values", filepath.Join(cluster.Chart(), "ci", defaultValues))
 	s.must(injected(s.create(s.apps, "first", nil)))
 	s.helmTest()
 	// Restricted is enforced, or the pods of the release prove nothing.
@@ -44,6 +47,8 @@ func installDefault(s *scenario) {
 	}
 }
 
+// installWith is for values that a user sets: the first pod after it is injected,
+// and removing it leaves nothing.
 func installWith(file string) func(*scenario) {
 	return func(s *scenario) {
 		path := filepath.Join(cluster.Chart(), "ci", file)
@@ -52,8 +57,9 @@ func installWith(file string) func(*scenario) {
 		}
 		s.install("--values", path)
 		s.must(injected(s.create(s.apps, "first", nil)))
-		s.helmTest()
-		s.uninstallWait()
+		// helm test with each of these is what ct install does.
+		_, err := s.helmRun("uninstall", s.release, "--namespace", s.namespace)
+		s.must(err)
 		s.leavesNothingOwned()
 	}
 }

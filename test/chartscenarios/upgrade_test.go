@@ -89,7 +89,7 @@ func upgradeReplacesInjector(s *scenario) {
 	before := s.trust()
 	old := s.injectorPods()
 	s.underLoad(injected, func() {
-		s.upgrade(append(s.greeting("two"), "--set", "podAnnotations.example\\.com/turn=second")...)
+		s.upgrade(append(s.greeting("two"), "--set-string", "podAnnotations.example\\.com/turn=second")...)
 		s.inForce("two")
 		s.must(cluster.RolledOut(s.ctx, s.namespace, s.release))
 	})
@@ -165,7 +165,7 @@ func rollback(s *scenario) {
 	s.install(s.greeting("one")...)
 	before := s.trust()
 	s.underLoad(injected, func() {
-		s.upgrade(append(s.greeting("two"), "--set", "podAnnotations.example\\.com/turn=second")...)
+		s.upgrade(append(s.greeting("two"), "--set-string", "podAnnotations.example\\.com/turn=second")...)
 		s.inForce("two")
 		_, err := s.helmRun("rollback", s.release, "1", "--namespace", s.namespace, "--wait", "--timeout", stepLimit.String())
 		s.must(err)
@@ -211,9 +211,9 @@ func forceHelm4(s *scenario) {
 	s.install(s.greeting("one")...)
 	before := s.trust()
 	s.underLoad(injected, func() {
-		s.upgrade(append(s.greeting("two"), "--force-conflicts", "--set", "podAnnotations.example\\.com/turn=second")...)
+		s.upgrade(append(s.greeting("two"), "--force-conflicts", "--set-string", "podAnnotations.example\\.com/turn=second")...)
 		s.inForce("two")
 	})
 	s.survives(before)
-	s.forced(before, append(s.greeting("two"), "--force-replace", "--server-side=false", "--set", "podAnnotations.example\\.com/turn=third")...)
+	s.forced(before, append(s.greeting("two"), "--force-replace", "--server-side=false", "--set-string", "podAnnotations.example\\.com/turn=third")...)
 }
