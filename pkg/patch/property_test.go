@@ -10,6 +10,7 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
+	serverpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	utiljson "sigs.k8s.io/json"
@@ -38,7 +39,8 @@ func decode(t testing.TB, raw []byte) *corev1.Pod {
 	return p
 }
 
-// apply is the judge: a library that shares no code with ours.
+// apply is the judge: a library that shares no code with ours, and its older
+// release, which API servers use; both must agree.
 func apply(t testing.TB, raw, diff []byte) []byte {
 	t.Helper()
 	if diff == nil {
@@ -51,6 +53,17 @@ func apply(t testing.TB, raw, diff []byte) []byte {
 	out, err := p.Apply(raw)
 	if err != nil {
 		t.Fatalf("%v\npatch %s\nobject %s", err, diff, raw)
+	}
+	old, err := serverpatch.DecodePatch(diff)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, diff)
+	}
+	same, err := old.Apply(raw)
+	if err != nil {
+		t.Fatalf("as API servers apply it: %v\npatch %s\nobject %s", err, diff, raw)
+	}
+	if !equality.Semantic.DeepEqual(decode(t, out), decode(t, same)) {
+		t.Fatalf("API servers make something else of it\npatch %s\nobject %s\ngot  %s\nthey %s", diff, raw, out, same)
 	}
 	return out
 }
