@@ -2,6 +2,7 @@ package benchdocs
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
@@ -13,7 +14,7 @@ const notRecorded = "Not recorded yet.\n"
 func (r Recorded) tables() map[string]string {
 	return map[string]string{
 		"machine": r.machine(), "requests": r.requests(), "sizes": r.sizes(),
-		"memory": r.memory(), "cluster": r.cluster(), "json": r.json(),
+		"memory": r.memory(), "sizing": r.sizing(), "cluster": r.cluster(), "json": r.json(),
 	}
 }
 
@@ -76,10 +77,10 @@ func (r Recorded) sizes() string {
 		return notRecorded
 	}
 	var b strings.Builder
-	b.WriteString("| pod | review | floor | cold | warm | cold, times the floor |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| pod | review | floor | cold | warm | cold, times the floor | cold, memory allocated |\n|---|---|---|---|---|---|---|\n")
 	for _, q := range r.Requests.Sizes {
-		fmt.Fprintf(&b, "| %s | %.1f KB | %.0f µs | %.0f µs | %.0f µs | %.2f |\n",
-			q.Pod, float64(q.Bytes)/1000, q.Floor.CPU, q.Cold.CPU, q.Warm.CPU, q.Cold.Ratio)
+		fmt.Fprintf(&b, "| %s | %.1f KB | %.0f µs | %.0f µs | %.0f µs | %.2f | %.0f KB |\n",
+			q.Pod, float64(q.Bytes)/1000, q.Floor.CPU, q.Cold.CPU, q.Warm.CPU, q.Cold.Ratio, q.Cold.Bytes/1000)
 	}
 	return b.String()
 }
@@ -102,6 +103,23 @@ func (r Recorded) memory() string {
 `, m.Starts, m.ReadyMilliseconds, m.Idle, m.OpenRequests, m.Open,
 		m.Samples[len(m.Samples)/5].Requests, m.Requests, first, last,
 		m.Failed+m.OpenFailed, m.Requests+m.OpenRequests, m.CPUMicroseconds, m.PerSecond)
+}
+
+// sizing is what follows for the chart's resources: processor time by the rate of
+// pods, memory by what was resident.
+func (r Recorded) sizing() string {
+	m := r.Memory
+	if m == nil {
+		return notRecorded
+	}
+	var b strings.Builder
+	b.WriteString("| pods created in a second | processors needed |\n|---|---|\n")
+	for _, rate := range []float64{1, 10, 100, 500} {
+		fmt.Fprintf(&b, "| %.0f | %.0fm |\n", rate, math.Ceil(rate*m.CPUMicroseconds/1000))
+	}
+	busy := m.Samples[len(m.Samples)-1].MiB
+	fmt.Fprintf(&b, "\nMemory: %.0f MiB idle, %.0f MiB under steady load, %.0f MiB with %d requests open at once.\n", m.Idle, busy, m.Open, m.OpenRequests)
+	return b.String()
 }
 
 func (r Recorded) cluster() string {
