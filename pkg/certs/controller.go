@@ -57,6 +57,8 @@ type Controller struct {
 	seen   bool
 	secret *corev1.Secret // nil: there is none
 	state  State
+	// blind is true while the watch fails, back for one pass when it works again.
+	blind, back bool
 
 	// Used by pass alone.
 	pending   Step
@@ -119,6 +121,10 @@ func (c *Controller) observe(secret *corev1.Secret) {
 		}
 	}
 	c.mu.Unlock()
+	c.poke()
+}
+
+func (c *Controller) poke() {
 	select {
 	case c.wake <- struct{}{}:
 	default: // a pass is due anyway
@@ -134,8 +140,13 @@ func (c *Controller) exists() bool {
 var errNoSecret = errors.New("the secret does not exist")
 
 func (c *Controller) watchFailed(err error) {
+	c.mu.Lock()
+	c.back = c.back || (c.blind && err == nil)
+	c.blind = err != nil
+	c.mu.Unlock()
 	if err == nil {
 		c.trouble.Clear("secret-watch")
+		c.poke()
 		return
 	}
 	c.trouble.Report("secret-watch", kube.Sentence(err, "watch", "secret "+c.o.Secret.String())+"; serving on with the certificate in memory")
@@ -145,8 +156,13 @@ func (c *Controller) watchFailed(err error) {
 // when something changes).
 func (c *Controller) pass(ctx context.Context) time.Time {
 	c.mu.Lock()
-	seen, secret, state := c.seen, c.secret, c.state
+	seen, secret, state, back := c.seen, c.secret, c.state, c.back
+	c.back = false
 	c.mu.Unlock()
+	if back {
+		// The API server answers again: what failed meanwhile is not to wait on.
+		c.backoff, c.notBefore = 0, time.Time{}
+	}
 	if !seen {
 		return time.Time{}
 	}

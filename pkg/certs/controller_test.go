@@ -33,6 +33,7 @@ type memoryStore struct {
 	watches []func(*corev1.Secret)
 	updates int
 	fail    func(verb string) error
+	failed  func(error) // of the watch
 }
 
 func (m *memoryStore) failure(verb string) error {
@@ -109,8 +110,9 @@ func (m *memoryStore) state() State {
 	return ParseState(m.secret.Data)
 }
 
-func (m *memoryStore) Watch(ctx context.Context, on func(*corev1.Secret), _ func(error)) {
+func (m *memoryStore) Watch(ctx context.Context, on func(*corev1.Secret), failed func(error)) {
 	m.mu.Lock()
+	m.failed = failed
 	m.watches = append(m.watches, on)
 	on(m.secret.DeepCopy())
 	m.mu.Unlock()
@@ -350,10 +352,13 @@ func TestControllerMeetsErrors(t *testing.T) {
 				store.mu.Lock()
 				store.fail = nil
 				store.mu.Unlock()
-				time.Sleep(maxBackoff + time.Second)
+				// The watch that works again ends the pause.
+				store.failed(tt.err)
+				store.failed(nil)
+				synctest.Wait()
 				r.good(t, "after the trouble")
-				if r.log.count("trouble is over") == 0 {
-					t.Error("the end of the trouble is not said")
+				if r.log.count("trouble is over") != 2 {
+					t.Errorf("the end of both troubles, write and watch, is not said: %s", r.log.b.String())
 				}
 				r.cancel()
 			})

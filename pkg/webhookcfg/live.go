@@ -56,9 +56,10 @@ func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfigura
 	return true
 }
 
-// watching takes in that the watch of a configuration works, or fails. What was
-// seen before a failure does not count any more: what came in between is not known.
-func (l *live) watching(name string, works bool, now time.Time) {
+// watching takes in that the watch of a configuration works, or fails, and reports
+// whether it works again. What was seen before a failure does not count any more:
+// what came in between is not known.
+func (l *live) watching(name string, works bool, now time.Time) (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -69,7 +70,9 @@ func (l *live) watching(name string, works bool, now time.Time) {
 		for key := range l.since {
 			l.since[key] = now
 		}
+		return true
 	}
+	return false
 }
 
 // common are the CAs that all entries have; exists is false without any entry.

@@ -105,6 +105,10 @@ func (r *Reconciler) pass(ctx context.Context) time.Time {
 	r.healing.Lock()
 	defer r.healing.Unlock()
 	now := r.o.Clock.Now()
+	if r.back.Swap(false) {
+		clear(r.due)
+		clear(r.backoff)
+	}
 	var next time.Time
 	for _, name := range r.o.Configs {
 		next = earliest(next, r.passOne(ctx, name, now))

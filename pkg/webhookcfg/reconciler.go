@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -81,6 +82,7 @@ type Reconciler struct {
 	unwanted map[string]time.Time // key: the certificate's bytes; since when
 	due      map[string]time.Time // key: configuration; when the next patch may be sent
 	backoff  map[string]time.Duration
+	back     atomic.Bool
 	// healing makes one patch at a time.
 	healing sync.Mutex
 }
@@ -152,7 +154,11 @@ func (r *Reconciler) follow(ctx context.Context, name string) {
 			r.observe(name, config)
 		},
 		func(err error) {
-			r.watching(name, err == nil, r.o.Clock.Now())
+			if r.watching(name, err == nil, r.o.Clock.Now()) {
+				// The API server answers again: what failed meanwhile is not to wait on.
+				r.back.Store(true)
+				poke(r.wake)
+			}
 			poke(r.changed)
 			if err == nil {
 				r.trouble.Clear("webhook-watch")

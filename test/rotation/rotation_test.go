@@ -30,7 +30,8 @@ func TestRotationUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := "rotation"
+	// This process's own: a second run at the same time has another.
+	name := fmt.Sprintf("rotation-%d", os.Getpid())
 	cluster, down, err := lab.StartCluster(ctx, root, name, os.Stderr, "--control-plane-only")
 	if err != nil {
 		t.Fatal(err)
