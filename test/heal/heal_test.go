@@ -29,8 +29,8 @@ var (
 	cluster *lab.Lab
 	// clusterName is this process's own: a second run at the same time has another.
 	clusterName = fmt.Sprintf("heal-%d", os.Getpid())
-	host    string
-	root    string
+	host        string
+	root        string
 )
 
 func TestMain(m *testing.M) {
