@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
-	"slices"
 	"time"
 
 	admission "k8s.io/api/admissionregistration/v1"
@@ -174,26 +174,48 @@ func (p Plan) rounds(ctx context.Context, c *creator) ([]figures.Creation, error
 // summary of the turns of one way, compared with those of the constant patch.
 func summary(way string, clients int, turns, constant []turn) figures.Creation {
 	c := figures.Creation{Way: way, Clients: clients}
+	all := pooled(turns)
 	var rates []float64
-	latencies := make([][]float64, 2)
-	medians := make([][]float64, 2)
-	for i, list := range [][]turn{turns, constant} {
-		for _, t := range list {
-			latencies[i] = append(latencies[i], t.latencies...)
-			medians[i] = append(medians[i], measure.Median(t.latencies))
-		}
-	}
 	for _, t := range turns {
-		c.Created += len(t.latencies)
 		c.Failed += t.failed
 		rates = append(rates, float64(len(t.latencies))/t.took.Seconds())
 	}
-	slices.Sort(latencies[0])
-	c.P50, c.P90, c.P99 = measure.Quantile(latencies[0], 0.5), measure.Quantile(latencies[0], 0.9), measure.Quantile(latencies[0], 0.99)
-	c.PerSecond = measure.Median(rates)
+	c.Created, c.PerSecond, c.RoundP50 = len(all), measure.Median(rates), medians(turns)
+	c.P50, c.P90, c.P99 = measure.Quantile(all, 0.5), measure.Quantile(all, 0.9), measure.Quantile(all, 0.99)
 	if len(constant) > 0 {
-		c.P50Ratio = measure.Median(measure.Ratios(medians[0], medians[1]))
-		c.P99Ratio = c.P99 / measure.Quantile(latencies[1], 0.99)
+		c.P50Ratio = measure.Median(measure.Ratios(c.RoundP50, medians(constant)))
+		c.P99Ratio = c.P99 / measure.Quantile(pooled(constant), 0.99)
+		c.P99Low, c.P99High = bootstrap(turns, constant)
 	}
 	return c
+}
+
+func medians(turns []turn) (out []float64) {
+	for _, t := range turns {
+		out = append(out, measure.Median(t.latencies))
+	}
+	return out
+}
+
+func pooled(turns []turn) (out []float64) {
+	for _, t := range turns {
+		out = append(out, t.latencies...)
+	}
+	return out
+}
+
+// bootstrap bounds the ratio of the 99th percentiles with a confidence of 95 %, by
+// drawing rounds anew: pods of one round are not independent.
+func bootstrap(turns, constant []turn) (low, high float64) {
+	source := rand.New(rand.NewPCG(0, 0)) // the same figures give the same bounds
+	var ratios []float64
+	for range 500 {
+		var a, b []turn
+		for range turns {
+			i := source.IntN(len(turns))
+			a, b = append(a, turns[i]), append(b, constant[i])
+		}
+		ratios = append(ratios, measure.Quantile(pooled(a), 0.99)/measure.Quantile(pooled(b), 0.99))
+	}
+	return measure.Quantile(ratios, 0.025), measure.Quantile(ratios, 0.975)
 }

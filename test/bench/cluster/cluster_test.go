@@ -74,22 +74,27 @@ func TestSummaryComparesRoundByRound(t *testing.T) {
 }
 
 func TestVerdicts(t *testing.T) {
-	f := figures.Cluster{Creations: []figures.Creation{
-		{Way: Injector, Clients: 1, P50Ratio: 1.05, P99Ratio: 1.2},
-		{Way: Injector, Clients: 4, P50Ratio: 1.06, P99Ratio: 1},
-		{Way: Policy, Clients: 4, P50Ratio: 1.0},
-	}, Restart: &figures.Creation{Created: 10, Failed: 1}, Restarts: 1}
-	var got []bool
-	for _, v := range Verdicts(f) {
-		got = append(got, v.Met)
+	steady := func(ms float64) (rounds []float64) {
+		for i := range 20 {
+			rounds = append(rounds, ms*(1+float64(i%3)/1000))
+		}
+		return rounds
 	}
-	want := []bool{true, false, false, true, false, false}
+	f := figures.Cluster{Creations: []figures.Creation{
+		{Way: Constant, Clients: 1, RoundP50: steady(10)},
+		{Way: Injector, Clients: 1, RoundP50: steady(10.4), P99Ratio: 1.2, P99Low: 1.15, P99High: 1.3},
+		{Way: Constant, Clients: 4, RoundP50: steady(20)},
+		{Way: Policy, Clients: 4, RoundP50: steady(19)},
+		{Way: Injector, Clients: 4, RoundP50: steady(21.5), P99Ratio: 1, P99Low: 0.8, P99High: 1.2},
+	}, Restart: &figures.Creation{Created: 10, Failed: 1}, Restarts: 1}
+	want := []string{"ok", "MISSED", "MISSED", "MISSED", "open", "MISSED"}
+	got := Verdicts(f)
 	if len(got) != len(want) {
-		t.Fatalf("%d verdicts, want %d: %v", len(got), len(want), Verdicts(f))
+		t.Fatalf("%d verdicts, want %d: %v", len(got), len(want), got)
 	}
 	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("verdict %d: %+v", i, Verdicts(f)[i])
+		if got[i].Word != want[i] {
+			t.Errorf("verdict %d is %+v, want %s", i, got[i], want[i])
 		}
 	}
 	var out bytes.Buffer
@@ -98,6 +103,19 @@ func TestVerdicts(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "MISSED"); n != 4 {
 		t.Errorf("%d MISSED printed, want 4:\n%s", n, out.String())
+	}
+}
+
+func TestSummaryBoundsTheTail(t *testing.T) {
+	var ours, constant []turn
+	for i := range 12 {
+		tail := 50 + float64(i)
+		ours = append(ours, turn{latencies: []float64{10, 11, 2 * tail}, took: time.Second})
+		constant = append(constant, turn{latencies: []float64{10, 11, tail}, took: time.Second})
+	}
+	got := summary(Injector, 1, ours, constant)
+	if got.P99Low > got.P99Ratio || got.P99High < got.P99Ratio || got.P99Low < 1.9 || got.P99High > 2.1 {
+		t.Errorf("the ratio is %.2f, bounded by %.2f and %.2f; want about 2", got.P99Ratio, got.P99Low, got.P99High)
 	}
 }
 

@@ -131,9 +131,15 @@ type Creation struct {
 	P99 float64 `json:"p99"`
 	// PerSecond is pods created in a second.
 	PerSecond float64 `json:"perSecond"`
-	// P50Ratio and P99Ratio are to the constant patch: medians over rounds.
+	// P50Ratio and P99Ratio are to the constant patch: the median over rounds, and
+	// of all pods.
 	P50Ratio float64 `json:"p50Ratio"`
 	P99Ratio float64 `json:"p99Ratio"`
+	// P99Low and P99High bound P99Ratio with a confidence of 95 %.
+	P99Low  float64 `json:"p99Low"`
+	P99High float64 `json:"p99High"`
+	// RoundP50 is the median of each round.
+	RoundP50 []float64 `json:"roundP50"`
 }
 
 // Cluster is a run of the benchmark through an API server.

@@ -5,6 +5,7 @@
 package measure
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -115,6 +116,21 @@ func Quantile(values []float64, q float64) float64 {
 	low := int(at)
 	high := min(low+1, len(sorted)-1)
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}
+
+// Interval bounds the median of what the values are a sample of, with a
+// confidence of about 95 %: by order statistics, so whatever the distribution.
+// With fewer than 6 values it is their whole range.
+func Interval(values []float64) (low, high float64) {
+	if len(values) == 0 {
+		return 0, 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := float64(len(sorted))
+	reach := 1.96 * math.Sqrt(n) / 2
+	first := max(int(math.Floor(n/2-reach)), 0)
+	last := min(int(math.Ceil(n/2+reach)), len(sorted)-1)
+	return sorted[first], sorted[last]
 }
 
 // Ratios is a to b, round by round.

@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -64,5 +66,26 @@ func TestInterleavedFindsOutWhatCostsMore(t *testing.T) {
 	}
 	if n := len(s[0].Wall); n != 9 || len(s[0].CPU) != 9 {
 		t.Errorf("%d rounds, want 9", n)
+	}
+}
+
+func TestIntervalHoldsTheMedianAsOftenAsItSays(t *testing.T) {
+	source := rand.New(rand.NewPCG(1, 2))
+	const times = 2000
+	held := 0
+	for range times {
+		var sample []float64
+		for range 21 {
+			sample = append(sample, math.Exp(source.NormFloat64())) // skewed, its median is 1
+		}
+		if low, high := Interval(sample); low <= 1 && 1 <= high {
+			held++
+		}
+	}
+	if share := float64(held) / times; share < 0.94 || share > 0.995 {
+		t.Errorf("the interval holds the median in %.1f %% of the samples", 100*share)
+	}
+	if low, high := Interval([]float64{3, 1}); low != 1 || high != 3 {
+		t.Errorf("of two values the interval is %v to %v", low, high)
 	}
 }
