@@ -129,8 +129,8 @@ func (r Recorded) cluster() string {
 	var b strings.Builder
 	b.WriteString("| who changes the pod | clients | p50 | times the constant patch | p90 | p99 | times the constant patch | pods per second |\n|---|---|---|---|---|---|---|---|\n")
 	for _, c := range r.Cluster.Creations {
-		fmt.Fprintf(&b, "| %s | %d | %.1f ms | %.2f | %.1f ms | %.1f ms | %.2f | %.0f |\n",
-			wayName(c.Way), c.Clients, c.P50, c.P50Ratio, c.P90, c.P99, c.P99Ratio, c.PerSecond)
+		fmt.Fprintf(&b, "| %s | %d | %.1f ms | %.2f | %.1f ms | %.1f ms | %.2f (%.2f to %.2f) | %.0f |\n",
+			wayName(c.Way), c.Clients, c.P50, c.P50Ratio, c.P90, c.P99, c.P99Ratio, c.P99Low, c.P99High, c.PerSecond)
 	}
 	if s := r.Cluster.Restart; s != nil {
 		fmt.Fprintf(&b, "\nTwo replicas behind a Service, one of them restarting %d times while %d clients create pods: %d created, %d not; p50 %.1f ms, p99 %.1f ms.\n",
