@@ -89,6 +89,8 @@ func (in *injection) clusterEnv() map[string]string {
 func (in *injection) render(view *corev1.Pod) error {
 	data := in.data(view)
 	in.noteNative(view, data.NativeSidecars)
+	// emptied is the template that has left the pod without containers.
+	emptied := ""
 	for _, name := range in.names {
 		overlay, err := in.overlay(name, data)
 		if err != nil {
@@ -103,12 +105,22 @@ func (in *injection) render(view *corev1.Pod) error {
 		if post.Native(in.pod.Annotations, data.NativeSidecars) && post.Find(in.template.Spec.InitContainers, post.Proxy) != nil {
 			post.MoveProxy(&in.pod.Spec)
 		}
+		had := len(in.pod.Spec.Containers)
 		if err := merge.Apply(in.pod, overlay); err != nil {
 			return refuse(decide.MergeError, fmt.Errorf("template %q: %w", name, err))
+		}
+		switch has := len(in.pod.Spec.Containers); {
+		case has > 0:
+			emptied = ""
+		case had > 0:
+			emptied = name
 		}
 		for _, u := range overlay.Unknown() {
 			in.extras = append(in.extras, patch.Extra(u))
 		}
+	}
+	if emptied != "" {
+		return refuse(decide.MergeError, fmt.Errorf("template %q removes every container of the pod: where it renders spec.containers without an item, or with $patch: delete, leave the field out", emptied))
 	}
 	return nil
 }

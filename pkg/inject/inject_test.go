@@ -70,6 +70,14 @@ func TestRefusals(t *testing.T) {
     spec: {containers: {a: b}}
   endless: |
     {{ range 1000000000 }}{{ end }}
+  emptied: |
+    spec:
+      containers:
+      {{- range list }}
+      - {}
+      {{- end }}
+  deletes: |
+    spec: {containers: [{name: app, $patch: delete}]}
 aliases: {gone: [nothing]}
 `, "", "", inject.Options{})
 	text := func(pod *corev1.Pod) string { return string(object(t, pod)) }
@@ -87,12 +95,14 @@ aliases: {gone: [nothing]}
 		"proxy config":     {with("proxy.istio.io/config", "concurrency: x"), decide.InvalidAnnotation, "annotation proxy.istio.io/config:1: concurrency: found"},
 		"overrides":        {with("proxy.istio.io/overrides", "x"), decide.InvalidAnnotation, "annotation proxy.istio.io/overrides: not readable"},
 		"scrape targets":   {with("prometheus.istio.io/scrape-targets", "15020"), decide.InvalidAnnotation, "annotation prometheus.istio.io/scrape-targets"},
-		"unknown template": {with("inject.istio.io/templates", "sidecar, other"), decide.UnknownTemplate, `annotation inject.istio.io/templates: there is no template named "other"; known are endless, fails, list, sidecar, wrong, gone`},
+		"unknown template": {with("inject.istio.io/templates", "sidecar, other"), decide.UnknownTemplate, `annotation inject.istio.io/templates: there is no template named "other"; known are deletes, emptied, endless, fails, list, sidecar, wrong, gone`},
 		"alias of nothing": {with("inject.istio.io/templates", "gone"), decide.UnknownTemplate, `there is no template named "nothing"`},
 		"template":         {with("inject.istio.io/templates", "fails"), decide.TemplateError, `config.yaml:9: template "fails" at fail "no luck": error calling fail: no luck`},
 		"limit":            {with("inject.istio.io/templates", "endless"), decide.TemplateError, `exceeds the limit on loop rounds`},
 		"no pod rendered":  {with("inject.istio.io/templates", "list"), decide.MergeError, `template "list" renders what is not part of a pod`},
 		"wrong field":      {with("inject.istio.io/templates", "wrong"), decide.MergeError, "containers"},
+		"no containers":    {with("inject.istio.io/templates", "sidecar,emptied"), decide.MergeError, `template "emptied" removes every container of the pod`},
+		"all deleted":      {with("inject.istio.io/templates", "deletes"), decide.MergeError, `template "deletes" removes every container of the pod`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := s.Inject(inject.Request{Object: []byte(tc.object), Namespace: "shop", Trace: true})
@@ -111,6 +121,27 @@ aliases: {gone: [nothing]}
 }
 
 // A bug in the engine refuses the pod; it does not take the server down.
+// A template may take away what another puts back, and a pod whose only
+// container is the proxy has none left once that has become a native sidecar.
+func TestContainersThatComeBack(t *testing.T) {
+	s := of(t, sidecar(proxyTemplate)+`  emptied: |
+    spec: {containers: null}
+  native: |
+    spec:
+      initContainers: [{name: istio-proxy, image: proxy, restartPolicy: Always}]
+      containers: []
+`, "", "", inject.Options{})
+	back := app(map[string]string{"inject.istio.io/templates": "emptied,sidecar"})
+	only := app(map[string]string{"inject.istio.io/templates": "native", "sidecar.istio.io/nativeSidecar": "true"})
+	only.Spec.Containers[0] = corev1.Container{Name: "istio-proxy", Image: "auto"}
+	for name, pod := range map[string]*corev1.Pod{"put back": back, "only the proxy": only} {
+		res := s.Inject(inject.Request{Object: object(t, pod)})
+		if res.Decision.Outcome != decide.Inject {
+			t.Errorf("%s: %s: %s", name, res.Decision.Code, res.Decision.Sentence)
+		}
+	}
+}
+
 func TestPanicsAreRefusals(t *testing.T) {
 	s := of(t, sidecar(proxyTemplate), "", "", inject.Options{Cluster: brokenCluster{}})
 	res := s.Inject(inject.Request{Object: object(t, app(nil)), Namespace: "shop", Trace: true})
