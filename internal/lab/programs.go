@@ -19,7 +19,7 @@ func (l *Lab) Helm4(ctx context.Context, args ...string) (string, error) {
 // comes with the embedded cluster of that name or, with LAB_KUBECONFIG, the one
 // on the PATH.
 func (l *Lab) Kubectl(ctx context.Context, cluster string, input io.Reader, args ...string) (string, error) {
-	program, before := clusterProgram(l.Root), []string{"kubectl", "--name", cluster}
+	program, before := clusterProgram(l.Root), []string{"kubectl", "--name", cluster, "--"}
 	if os.Getenv(KubeconfigEnv) != "" {
 		program, before = "kubectl", []string{"--kubeconfig", l.Kubeconfig}
 	}

@@ -53,7 +53,7 @@ func toolPath(t *testing.T) string {
 		return path
 	}
 	dir := t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nexec %q kubectl --name %s \"$@\"\n", filepath.Join(cluster.Root, "scripts", "cluster", "embedded-cluster"), clusterName)
+	script := fmt.Sprintf("#!/bin/sh\nexec %q kubectl --name %s -- \"$@\"\n", filepath.Join(cluster.Root, "scripts", "cluster", "embedded-cluster"), clusterName)
 	if err := os.WriteFile(filepath.Join(dir, "kubectl"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
