@@ -70,8 +70,19 @@ func followAll[T, L runtime.Object](ctx context.Context, client kube.Lister[L], 
 		},
 	}
 	silent := logr.Discard() // failures are told
-	cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(source, client), like, store,
-		cache.ReflectorOptions{Logger: &silent}).RunWithContext(ctx)
+	reflector := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(source, client), like, store,
+		cache.ReflectorOptions{Logger: &silent})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		reflector.RunWithContext(ctx)
+	}()
+	// Between two attempts at an API server that is away the reflector sleeps up
+	// to half a minute without looking at ctx: all the time that a pod has to stop.
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // objects is a reflector's store that hands typed objects on instead of keeping
