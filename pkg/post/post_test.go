@@ -125,6 +125,8 @@ func TestPrometheus(t *testing.T) {
 		"two spellings":       {on, map[string]string{"prometheus.io/port": "80", "prometheus_io_port": "81"}, merged, `{"scrape":"","path":"","port":"80"}`},
 		"targets":             {on, map[string]string{ScrapeTargetsKey: "8080, 9100:/x"}, merged, `{"scrape":"","path":"/metrics","port":"8080","targets":[{"port":"8080","path":"/metrics"},{"port":"9100","path":"/x"}]}`},
 		"targets and port":    {on, map[string]string{ScrapeTargetsKey: "8080", "prometheus.io/port": "7"}, merged, `{"scrape":"","path":"/metrics","port":"7","targets":[{"port":"8080","path":"/metrics"}]}`},
+		"targets, loosely":    {on, map[string]string{ScrapeTargetsKey: " 8080 : m , ,9100:,"}, merged, `{"scrape":"","path":"/m","port":"8080","targets":[{"port":"8080","path":"/m"},{"port":"9100","path":"/metrics"}]}`},
+		"only commas":         {on, map[string]string{ScrapeTargetsKey: ", ,"}, merged, "(not set)"},
 		"no targets":          {on, map[string]string{ScrapeTargetsKey: ""}, merged, "(not set)"},
 		"scrape false":        {on, map[string]string{"prometheus.io/scrape": "false"}, map[string]string{"prometheus.io/scrape": "false"}, "(not set)"},
 		"already the agent":   {on, map[string]string{"prometheus.io/port": "15020"}, map[string]string{"prometheus.io/port": "15020"}, "(not set)"},
@@ -149,15 +151,14 @@ func TestPrometheus(t *testing.T) {
 
 func TestPrometheusRefusesTargets(t *testing.T) {
 	for value, want := range map[string]string{
-		"a":            `"a" is not a port`,
-		"8080,":        `"" is not a port`,
-		"0":            "is not a port",
-		"70000":        "is not a port",
-		"15999":        "port 15999 is the agent's own status port",
-		"15020:/x":     "port 15020 belongs to the data plane (agent)",
-		"8080,15090":   "port 15090 belongs to the data plane (Envoy metrics)",
-		"015000":       "port 15000 belongs to the data plane (Envoy admin)",
-		"8080:metrics": `the path "metrics" must begin with /`,
+		"a":          `"a" is not a port`,
+		":/metrics":  `"" is not a port`,
+		"0":          "is not a port",
+		"70000":      "is not a port",
+		"15999":      "port 15999 is the agent's own status port",
+		"15020:/x":   "port 15020 belongs to the data plane (agent)",
+		"8080,15090": "port 15090 belongs to the data plane (Envoy metrics)",
+		"015000":     "port 15000 belongs to the data plane (Envoy admin)",
 	} {
 		err := Prometheus(newPod(map[string]string{ScrapeTargetsKey: value}), Metrics{Merge: true, StatusPort: 15999})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ScrapeTargetsKey) {

@@ -70,11 +70,11 @@ func Prometheus(pod *corev1.Pod, m Metrics) error {
 		return nil
 	}
 	was := Scrape{Scrape: scrape, Path: lookup(pod.Annotations, pathKey), Port: lookup(pod.Annotations, portKey)}
-	if list := pod.Annotations[ScrapeTargetsKey]; list != "" {
-		var err error
-		if was.Targets, err = parseTargets(list, m.StatusPort); err != nil {
-			return err
-		}
+	var err error
+	if was.Targets, err = parseTargets(pod.Annotations[ScrapeTargetsKey], m.StatusPort); err != nil {
+		return err
+	}
+	if len(was.Targets) > 0 {
 		// Agents that do not know targets scrape the first one.
 		if was.Port == "" {
 			was.Port = was.Targets[0].Port
@@ -187,10 +187,15 @@ func dataPlanePorts() []struct {
 	}
 }
 
+// parseTargets reads a list as the reference does: blanks and a comma too many
+// do no harm.
 func parseTargets(list string, statusPort int32) ([]ScrapeTarget, error) {
 	var out []ScrapeTarget
 	for _, item := range strings.Split(list, ",") {
-		t, err := parseTarget(strings.TrimSpace(item), int(statusPort))
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		t, err := parseTarget(item, int(statusPort))
 		if err != nil {
 			return nil, fmt.Errorf("annotation %s: invalid value %.80q: %w", ScrapeTargetsKey, list, err)
 		}
@@ -213,11 +218,12 @@ func parseTarget(item string, statusPort int) (ScrapeTarget, error) {
 			return ScrapeTarget{}, fmt.Errorf("port %d belongs to the data plane (%s), name the application's", n, p.use)
 		}
 	}
-	if path == "" {
+	if path = strings.TrimSpace(path); path == "" {
 		path = defaultPath
 	}
+	// The agent puts the path right behind the port.
 	if path[0] != '/' {
-		return ScrapeTarget{}, fmt.Errorf("the path %q must begin with /", path)
+		path = "/" + path
 	}
 	return ScrapeTarget{Port: strconv.FormatUint(n, 10), Path: path}, nil
 }
