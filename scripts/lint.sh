@@ -15,7 +15,7 @@ check() {
 }
 # Not the parts of the embedded cluster, whose sources are other people's but for
 # a main each.
-for module in . scripts/tools scripts/cluster scripts/chart-tools scripts/release test/benchdocs; do
+for module in . scripts/tools scripts/cluster scripts/chart-tools scripts/chart-tools/kubeschemas scripts/release test/benchdocs; do
   (cd "$module" && check ./...)
 done
 check -tags e2e ./test/...
