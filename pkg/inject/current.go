@@ -65,7 +65,8 @@ func (w *work) current() (*corev1.Pod, error) {
 }
 
 // clusterEnv tells cluster and network: the path says, else the values; the
-// pod's label goes before both for the network.
+// pod's label goes before both for the network, and an empty one before the
+// values.
 func (in *injection) clusterEnv() map[string]string {
 	env := post.ParsePath(in.req.Path)
 	if env == nil {
@@ -77,8 +78,11 @@ func (in *injection) clusterEnv() map[string]string {
 		}
 	}
 	set(post.ClusterEnv, in.s.values.cluster)
-	set(post.NetworkEnv, in.s.values.network)
-	if network, ok := in.original.Labels[post.NetworkLabel]; ok && network != "" {
+	network, ok := in.original.Labels[post.NetworkLabel]
+	switch {
+	case !ok:
+		set(post.NetworkEnv, in.s.values.network)
+	case network != "":
 		env[post.NetworkEnv] = network
 	}
 	return env

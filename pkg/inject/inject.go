@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,6 +128,10 @@ func decode(object []byte) (*corev1.Pod, error) {
 			return nil, refuse(decide.BadRequest, fmt.Errorf("the object is not JSON: %w", err))
 		}
 		return nil, refuse(decide.PodInvalid, fmt.Errorf("the object is not a pod: %w", err))
+	}
+	// JSON decodes null to anything.
+	if bytes.Equal(bytes.TrimSpace(object), []byte("null")) {
+		return nil, refuse(decide.PodInvalid, errors.New("the object is not a pod: it is null"))
 	}
 	if pod.Kind != "" && pod.Kind != "Pod" {
 		return nil, refuse(decide.BadRequest, fmt.Errorf("the object is a %.60q, must be a Pod; check the rules of the webhook configuration", pod.Kind))

@@ -89,6 +89,7 @@ aliases: {gone: [nothing]}
 	}{
 		"not JSON":         {"{", decide.BadRequest, "the object is not JSON"},
 		"empty":            {"", decide.BadRequest, "the object is not JSON"},
+		"null":             {" null", decide.PodInvalid, "the object is not a pod: it is null"},
 		"another kind":     {`{"kind": "Service"}`, decide.BadRequest, `the object is a "Service", must be a Pod`},
 		"no pod":           {`{"spec": {"containers": 5}}`, decide.PodInvalid, "the object is not a pod: json: cannot unmarshal"},
 		"annotation":       {with("sidecar.istio.io/interceptionMode", "x"), decide.InvalidAnnotation, "must be REDIRECT, TPROXY or NONE"},
@@ -403,6 +404,11 @@ func TestPathAndNetwork(t *testing.T) {
 		if value(res.Pod, "ISTIO_META_CLUSTER_ID") != tc.cluster || value(res.Pod, "ISTIO_META_NETWORK") != tc.network || res.Pod.Labels["topology.istio.io/network"] != tc.network {
 			t.Errorf("%+v: cluster %s, network %s, labels %v", tc, value(res.Pod, "ISTIO_META_CLUSTER_ID"), value(res.Pod, "ISTIO_META_NETWORK"), res.Pod.Labels)
 		}
+	}
+	pod := app(nil)
+	pod.Labels = map[string]string{"topology.istio.io/network": ""}
+	if res := s.Inject(inject.Request{Object: object(t, pod)}); value(res.Pod, "ISTIO_META_NETWORK") != "" || res.Pod.Labels["topology.istio.io/network"] != "" {
+		t.Errorf("an empty label: network %s, labels %v", value(res.Pod, "ISTIO_META_NETWORK"), res.Pod.Labels)
 	}
 }
 
