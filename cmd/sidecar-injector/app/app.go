@@ -88,6 +88,7 @@ a restart; a bad one never does, the last good one stays.`,
 	o.addConfigFlags(root.Flags())
 	addClassicFlags(root.Flags(), o)
 	root.AddCommand(p.probeCommand(), p.checkCommand(), p.validateCommand(), p.versionCommand())
+	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	return root
 }

@@ -62,7 +62,7 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{[]string{"--prot=1"}, "unknown flag: --prot"},
 		{[]string{"serve"}, `unknown command "serve" for "sidecar-injector"`},
-		{[]string{"--port=x"}, `invalid argument "x" for "--port" flag`},
+		{[]string{"--port=x"}, `invalid --port "x": must be a number`},
 		{[]string{"--port=70000"}, `invalid --port "70000": must be between 0 and 65535`},
 		{[]string{"--port=15014"}, `invalid --monitoringPort "15014": must differ from --port`},
 		{[]string{"--nativeSidecars=maybe"}, `invalid --nativeSidecars "maybe": must be "auto", "on" or "off"`},
@@ -75,14 +75,16 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--webhookConfigName="}, `invalid --webhookConfigName "": must name a MutatingWebhookConfiguration`},
 		{[]string{"--webhookName="}, `invalid --webhookName "": must name the webhook entry`},
 		{[]string{"--shutdownDelay=-1s"}, `invalid --shutdownDelay "-1s": must not be negative`},
-		{[]string{"--healthCheckInterval=2"}, `invalid argument "2" for "--healthCheckInterval" flag`},
+		{[]string{"--healthCheckInterval=2"}, `invalid --healthCheckInterval "2": must be a duration with a unit, such as 30s or 1h`},
 		{[]string{"--log_output_level=loud"}, `invalid --log_output_level "loud": must be debug, info, warn, error or none`},
 		{[]string{"--log-format=xml"}, `invalid --log-format "xml": must be "text" or "json"`},
-		{[]string{"--log_as_json=perhaps"}, `"perhaps" must be true or false`},
+		{[]string{"--log_as_json=perhaps"}, `invalid --log_as_json "perhaps": must be true or false`},
 		{[]string{"probe"}, `invalid --probe-path "": must name the server's --healthCheckFile`},
 		{[]string{"probe", "--probe-path=/x", "--interval=-1s"}, `invalid --interval "-1s": must be longer than 0, for example 4s`},
 		{[]string{"validate", "extra"}, `unknown command "extra" for "sidecar-injector validate"`},
 		{[]string{"validate", "--platform=aix"}, `invalid --platform "aix"`},
+		{[]string{"--reconcileWebhookConfig=maybe"}, `invalid --reconcileWebhookConfig "maybe": must be true or false`},
+		{[]string{"probe", "--interval=4"}, `invalid --interval "4": must be a duration`},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			status, stdout, stderr := cli(t, tt.args...)
