@@ -51,6 +51,7 @@ func (w *work) current() (*corev1.Pod, error) {
 	if err := in.render(declared); err != nil {
 		return nil, err
 	}
+	in.warnLost(&declared.Spec)
 	in.pod = own(in.pod)
 	if err := in.reapply(declared); err != nil {
 		return nil, refuse(decide.MergeError, err)

@@ -70,7 +70,8 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 		return refused(res, refuse(decide.MergeError, fmt.Errorf("the result cannot be written as a patch: %w", err)))
 	}
 	res.Pod = injected
-	res.Warnings = decide.Limit(append(res.Warnings, s.securityWarnings(pod, injected, res.Namespace)...))
+	res.Warnings = append(append(res.Warnings, w.warnings...), s.securityWarnings(pod, injected, res.Namespace)...)
+	res.Warnings = decide.Limit(res.Warnings)
 	return res
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +140,28 @@ func TestContainersThatComeBack(t *testing.T) {
 		res := s.Inject(inject.Request{Object: object(t, pod)})
 		if res.Decision.Outcome != decide.Inject {
 			t.Errorf("%s: %s: %s", name, res.Decision.Code, res.Decision.Sentence)
+		}
+	}
+}
+
+func TestContainersThatAreRemoved(t *testing.T) {
+	s := of(t, sidecar(proxyTemplate+`
+  initContainers:
+  {{- if isset .ObjectMeta.Annotations "init" }}
+  - {name: istio-init, image: init}
+  {{- end }}`), "", "", inject.Options{})
+	for name, tc := range map[string]struct {
+		annotations map[string]string
+		want        []string
+	}{
+		"a list without an item": {nil, []string{"template sidecar removes containers of the pod: setup"}},
+		"a list with one":        {map[string]string{"init": ""}, nil},
+	} {
+		pod := app(tc.annotations)
+		pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "setup"}}
+		res := s.Inject(inject.Request{Object: object(t, pod)})
+		if res.Decision.Outcome != decide.Inject || !slices.Equal(res.Warnings, tc.want) {
+			t.Errorf("%s: %s, warnings %q, want %q", name, res.Decision.Sentence, res.Warnings, tc.want)
 		}
 	}
 }

@@ -30,6 +30,8 @@ type work struct {
 	// extras are fields of templates that the Go types do not have: no pod can
 	// hold them, so they go straight into the patch.
 	extras []patch.Extra
+	// warnings are for the person who created the pod.
+	warnings []string
 	// steps continue the trace of the decision, if one is asked for.
 	steps []decide.Step
 }
