@@ -10,8 +10,9 @@ ARCH    ?= $(shell $(GO) env GOARCH)
 DEMO_CLUSTER := demo
 export CGO_ENABLED := 0
 # One way of compiling for programs and tests, so that neither compiles again
-# what the other has in the cache.
-export GOFLAGS := -trimpath $(GOFLAGS)
+# what the other has in the cache. Where git tells nothing, as in an unpacked
+# archive or in somebody else's clone, it builds without the commit.
+export GOFLAGS := -trimpath $(shell git rev-parse HEAD >/dev/null 2>&1 || echo -buildvcs=false) $(GOFLAGS)
 
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 GO_BUILD  = $(GO) build -ldflags "$(LDFLAGS)"
@@ -22,7 +23,7 @@ FIGURES   = $(CURDIR)/bin/figures
 .PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-heal image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## ---- build
 
@@ -57,14 +58,18 @@ image: bin/image bin/linux-$(ARCH) ## container images as archives in bin/images
 	@bin/image --arch $(ARCH) --ref $(HUB)/demo:$(TAG) --out bin/images/demo.tar \
 	  bin/linux-$(ARCH)/workload:/usr/local/bin/workload
 
-push: image ## push the images to HUB=registry/name with your Docker login
-	@test "$(HUB)" != sidecar-injector.local || { echo "push: say where to: make push HUB=registry.example.com/you" >&2; exit 2; }
+push: hub-given image ## push the images to HUB=registry/name with your Docker login
 	@bin/image --arch $(ARCH) --ref $(HUB)/sidecar_injector:$(TAG) --push \
 	  --entrypoint /usr/local/bin/sidecar-injector \
 	  bin/linux-$(ARCH)/sidecar-injector:/usr/local/bin/sidecar-injector \
 	  bin/linux-$(ARCH)/cert-bootstrap:/usr/local/bin/cert-bootstrap
 	@bin/image --arch $(ARCH) --ref $(HUB)/demo:$(TAG) --push \
 	  bin/linux-$(ARCH)/workload:/usr/local/bin/workload
+
+# Asked before anything is built.
+.PHONY: hub-given demo-possible
+hub-given:
+	@test "$(HUB)" != sidecar-injector.local || { echo "make: say which registry the images go to: HUB=registry.example.com/you" >&2; exit 2; }
 
 # The programs as they go into the image, whatever this machine is.
 bin/linux-$(ARCH): FORCE
@@ -75,9 +80,19 @@ bin/linux-$(ARCH): FORCE
 ## ---- see it work
 
 # KUBECONFIG given: that cluster, with images from HUB. Not given: the embedded
-# cluster, which is started when it is not running.
-demo: build bin/helm bin/demo ## install, inject, upgrade: on the embedded cluster, or on KUBECONFIG's
-ifdef KUBECONFIG
+# cluster, which is started when it is not running. Given means on the command
+# line: one that is only in the environment, as after a demo, or as everybody's
+# who works with clusters, does not send the demo there.
+DEMO_ELSEWHERE := $(filter command line,$(origin KUBECONFIG))
+ifdef DEMO_ELSEWHERE
+demo-possible: hub-given
+else
+demo-possible:
+	@test "$$(id -u)" = 0 || { echo "make: the embedded cluster needs root: sudo env PATH=\"\$$PATH\" make demo; or name a cluster of yours: make demo KUBECONFIG=... HUB=..." >&2; exit 1; }
+endif
+
+demo: demo-possible build bin/helm bin/demo ## install, inject, upgrade: on the embedded cluster, or on KUBECONFIG's
+ifdef DEMO_ELSEWHERE
 	@$(MAKE) --no-print-directory push
 	@bin/demo --kubeconfig "$(KUBECONFIG)" --hub $(HUB) --tag $(TAG) --next "kubectl get nodes"
 else
