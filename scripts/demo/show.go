@@ -113,7 +113,7 @@ func (d *demo) workload(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("pod %s is Running and Ready: %s", pod.Name, strings.Join(lab.ContainerNames(pod), ", ")), nil
+	return fmt.Sprintf("pod %s Ready: %s", pod.Name, strings.Join(lab.ContainerNames(pod), ", ")), nil
 }
 
 func (d *demo) image() string { return d.hub + "/demo:" + d.tag }
