@@ -48,11 +48,11 @@ func (l *Lab) Chart() string {
 // Helm runs the pinned helm of this checkout and returns what it printed. The
 // error of a failed run carries its last lines.
 func (l *Lab) Helm(ctx context.Context, args ...string) (string, error) {
-	return l.run(ctx, "helm", append([]string{"--kubeconfig", l.Kubeconfig}, args...)...)
+	return l.helm(ctx, "helm", args)
 }
 
-func (l *Lab) run(ctx context.Context, program string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "bin", program), args...)
+func (l *Lab) helm(ctx context.Context, program string, args []string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(l.Root, "bin", program), append([]string{"--kubeconfig", l.Kubeconfig}, args...)...)
 	cmd.Dir = l.Root
 	// On a cancelled context, a polite end first: helm then says in its release
 	// record that the operation failed.
@@ -60,7 +60,7 @@ func (l *Lab) run(ctx context.Context, program string, args ...string) (string, 
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("%s %s: %w: %s", program, args[len(args)-1], err, lastLines(stderr.String(), 5))
+		return stdout.String(), fmt.Errorf("%s %s: %w: %s", program, args[0], err, lastLines(stderr.String(), 5))
 	}
 	return stdout.String(), nil
 }

@@ -12,7 +12,7 @@ import (
 // Helm4 runs the pinned Helm 4, which applies on the server, as Helm does the
 // Helm 3 of this checkout.
 func (l *Lab) Helm4(ctx context.Context, args ...string) (string, error) {
-	return l.run(ctx, "helm4", append([]string{"--kubeconfig", l.Kubeconfig}, args...)...)
+	return l.helm(ctx, "helm4", args)
 }
 
 // Kubectl runs kubectl with the input, and returns what it printed: the one that
