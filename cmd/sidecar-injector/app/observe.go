@@ -72,8 +72,8 @@ func attributes(ev admission.Event) []slog.Attr {
 }
 
 func owner(ev admission.Event) string {
-	if ev.OwnerKind == "" {
-		return ""
+	if ev.OwnerKind == "" || ev.OwnerName == "" {
+		return ev.OwnerKind // a pod of its own that has no name yet is its own owner
 	}
 	return ev.OwnerKind + "/" + ev.OwnerName
 }
