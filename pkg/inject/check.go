@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
 // Check injects a few sample pods with the default templates, whatever policy
@@ -24,6 +25,23 @@ func (s *Snapshot) Check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Unusable returns the mistake in a template that would have every pod refused:
+// each sample fails on a field that no pod can bring along. Nil means that some
+// pods can be injected, which Check's mistakes do not preclude.
+func (s *Snapshot) Unusable() error {
+	var first error
+	for _, pod := range samples() {
+		var mistake *render.Error
+		if !errors.As(s.try(pod), &mistake) || !mistake.Certain() {
+			return nil
+		}
+		if first == nil {
+			first = mistake
+		}
+	}
+	return first
 }
 
 // Remarks returns what is no error but worth knowing: the notes of the

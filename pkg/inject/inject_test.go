@@ -229,6 +229,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestUnusableIsWhatNoPodGetsThrough(t *testing.T) {
+	for name, tc := range map[string]struct{ template, want string }{
+		"a good one":               {"spec: {}", ""},
+		"no such field":            {"spec:\n  serviceAccountName: {{ .Nope.x }}", `template "sidecar" at .Nope.x: can't evaluate field Nope`},
+		"wrong for some pods only": {"spec:\n  hostname: x{{ if .Spec.InitContainers }}{{ .Nope }}{{ end }}", ""},
+		"what another pod has":     {"spec:\n  serviceAccountName: {{ index .Spec.Volumes 0 | toJson }}", ""},
+		"on purpose":               {`spec: {{ fail "ask for it" }}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := of(t, sidecar(tc.template), "", "", inject.Options{}).Unusable()
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
 func TestTraceTellsWhatIsInjected(t *testing.T) {
 	s := compiled(t, "current.yaml", "", inject.Options{})
 	pod := app(map[string]string{"sidecar.istio.io/nativeSidecar": "true", "inject.istio.io/templates": "everything"})

@@ -44,6 +44,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
+// Certain tells whether the template names what is not there for any pod: a field
+// that the data or a type does not have, or one below a value that nobody gave.
+func (e *Error) Certain() bool {
+	return strings.HasPrefix(e.Problem, "can't evaluate field ") || strings.HasPrefix(e.Problem, "nil pointer evaluating interface {}.")
+}
+
 // LimitError says which limit an execution has exceeded.
 type LimitError struct {
 	What, Limit string

@@ -243,6 +243,11 @@ func TestErrorsNameThePlace(t *testing.T) {
 			if out != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %q, %v\nwant %s", out, err, tc.want)
 			}
+			// What fails so for every pod, whatever the pod has.
+			var e *Error
+			if certain := name == "nil" || name == "no field" || name == "define"; errors.As(err, &e) && e.Certain() != certain {
+				t.Errorf("certain: %t, want %t", e.Certain(), certain)
+			}
 		})
 	}
 	_, err := Current(nil).Compile("a", "\n{{ x }}", Source{}, Limits{})

@@ -76,6 +76,9 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 		h.problem("configuration: %v", err)
 	} else {
 		h.Config = snapshot.Hash()
+		if err := snapshot.Check(); err != nil {
+			h.problem("configuration: %v", err)
+		}
 	}
 	if err := p.certificates(ctx, client, c, h); err != nil {
 		p.warn("certificates are not looked at: %v", err)

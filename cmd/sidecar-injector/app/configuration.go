@@ -46,6 +46,9 @@ func (s *configSource) load(known string) (*inject.Snapshot, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	if err := snapshot.Unusable(); err != nil {
+		return nil, "", fmt.Errorf("every pod would be refused: %w", err)
+	}
 	s.lastDigest = digest
 	for _, note := range snapshot.Config().Notes {
 		s.log.Warn("configuration: " + note)
