@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-heal image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -154,7 +154,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 # Against a real control plane, without a node: some seconds to start.
-integration: e2e-rotation e2e-heal ## certificates under load and under attack
+integration: e2e-rotation e2e-heal e2e-rbac ## certificates under load and under attack, and who may touch them
 	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
@@ -162,6 +162,9 @@ e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 
 e2e-heal: build bin/helm ## everything that can happen to Secret and caBundle
 	@$(call measured,heal,$(GO) test -tags integration -count=1 -timeout 10m ./test/heal)
+
+e2e-rbac: bin/helm ## what the chart's service accounts may do, asked of an API server
+	@$(call measured,rbac,$(GO) test -tags integration -count=1 -timeout 10m ./test/rbac)
 
 # measured NAME,COMMAND: run COMMAND, then print the figures that it recorded,
 # those of failures too.

@@ -1,0 +1,108 @@
+//go:build integration
+
+package rbac
+
+import "slices"
+
+// The chart's names with release istio-sidecar-injector.
+const (
+	release       = "istio-sidecar-injector"
+	webhookConfig = "istio-sidecar-injector"
+	secretName    = "istio.istio-sidecar-injector-service-account"
+	injectMap     = "istio-sidecar-injector"
+	meshMap       = "istio"
+	testNamespace = "istio-sidecar-injector-test"
+
+	serverAccount = "istio-sidecar-injector-service-account"
+	jobAccount    = "istio-sidecar-injector-certs"
+	testAccount   = "istio-sidecar-injector-test"
+
+	otherName      = "somebody-elses"
+	otherNamespace = "kube-system"
+)
+
+// names are asked for with every resource: all that the chart grants anything on,
+// one that it does not, and none, which is all objects of a kind.
+var names = []string{secretName, webhookConfig, meshMap, otherName, ""}
+
+// grant is what an account may do. No names: any object, and all together. No
+// namespace: in the whole cluster.
+type grant struct {
+	group, resource string
+	names           []string
+	namespace       string
+	verbs           []string
+}
+
+func (g grant) covers(q question) bool {
+	return q.Path == "" && g.group == q.Group && g.resource == q.Resource &&
+		slices.Contains(g.verbs, q.Verb) &&
+		(len(g.names) == 0 || slices.Contains(g.names, q.Name)) &&
+		(g.namespace == "" || g.namespace == q.Namespace)
+}
+
+// questions are those that must all be answered with yes: one for each verb and
+// name.
+func (g grant) questions() []question {
+	names := g.names
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	var all []question
+	for _, verb := range g.verbs {
+		for _, name := range names {
+			all = append(all, question{Verb: verb, Group: g.group, Resource: g.resource, Name: name, Namespace: g.namespace})
+		}
+	}
+	return all
+}
+
+var read = []string{"get", "list", "watch"}
+
+// The rights that more than one account has.
+var (
+	keepBundle = grant{group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", names: []string{webhookConfig}, verbs: []string{"get", "list", "watch", "patch"}}
+	namespaces = grant{resource: "namespaces", verbs: []string{"list", "watch"}}
+	nodes      = grant{resource: "nodes", verbs: []string{"list", "watch"}}
+	tryPods    = grant{resource: "pods", namespace: testNamespace, verbs: []string{"create"}}
+)
+
+func configMaps(namespace string) grant {
+	return grant{resource: "configmaps", names: []string{injectMap, meshMap}, namespace: namespace, verbs: read}
+}
+
+func secret(namespace string, more ...string) grant {
+	return grant{resource: "secrets", names: []string{secretName}, namespace: namespace, verbs: append(slices.Clone(read), more...)}
+}
+
+// install is one way of installing the chart, and what its accounts may do then.
+type install struct {
+	name, namespace string
+	flags           []string
+	accounts        map[string][]grant
+}
+
+// installs names all rights that the chart may grant: a right that is added to the
+// chart must be added here.
+func installs() []install {
+	const (
+		byServer = "rbac-default"
+		byJob    = "rbac-job"
+	)
+	return []install{{
+		name: "default", namespace: byServer,
+		accounts: map[string][]grant{
+			serverAccount: {keepBundle, namespaces, nodes, configMaps(byServer), secret(byServer, "update")},
+			testAccount:   {tryPods},
+			"default":     nil,
+		},
+	}, {
+		name: "job", namespace: byJob, flags: []string{"--set", "certs.bootstrap=job"},
+		accounts: map[string][]grant{
+			serverAccount: {keepBundle, namespaces, nodes, configMaps(byJob), secret(byJob)},
+			jobAccount:    {keepBundle, secret(byJob, "update")},
+			testAccount:   {tryPods},
+			"default":     nil,
+		},
+	}}
+}
