@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -117,7 +118,9 @@ func (p *program) certificates(ctx context.Context, client kubernetes.Interface,
 	var read error
 	if namespace, name, ok := cut(c.certSecret); ok {
 		secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
-		if read = err; err == nil {
+		if apierrors.IsNotFound(err) {
+			h.problem("secret %s: does not exist; servers that run go on with what they have in memory, and helm upgrade makes it again", c.certSecret)
+		} else if read = err; err == nil {
 			h.Serving = readServing(secret.Data, now)
 			for _, problem := range h.Serving.problems(now) {
 				h.problem("secret %s: %s", c.certSecret, problem)
@@ -151,7 +154,9 @@ func (h *health) print(out io.Writer) error {
 		fmt.Fprintf(t, "webhook\t%s, failurePolicy %s\n", w.Name, w.FailurePolicy)
 		fmt.Fprintf(t, "caBundle\t%s\n", w.CABundle)
 	}
-	if s := h.Serving; s != nil {
+	if s := h.Serving; s != nil && s.leaf == nil {
+		fmt.Fprint(t, "certificate\tnone\n")
+	} else if s != nil {
 		fmt.Fprintf(t, "certificate\t%d days left, until %s\n", s.DaysLeft, s.NotAfter.UTC().Format("2006-01-02 15:04 MST"))
 		fmt.Fprintf(t, "CA\t%d days left, until %s\n", s.CADaysLeft, s.CANotAfter.UTC().Format("2006-01-02 15:04 MST"))
 		fmt.Fprintf(t, "rotation\t%s\n", s.Phase)
