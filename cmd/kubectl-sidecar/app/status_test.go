@@ -112,3 +112,14 @@ func TestServing(t *testing.T) {
 		})
 	}
 }
+
+func TestStatusOfAnEmptySecretHasNoDates(t *testing.T) {
+	h := &health{Serving: readServing(nil, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}
+	var out strings.Builder
+	if err := h.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "certificate  none\n") || strings.Contains(got, "left") || strings.Contains(got, "rotation") {
+		t.Errorf("printed\n%s", got)
+	}
+}
