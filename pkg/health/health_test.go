@@ -38,6 +38,9 @@ func TestSet(t *testing.T) {
 		body   string
 	}{{nil, 200, good}, {nil, 200, good}, {trouble, 503, bad}, {trouble, 503, bad}, {nil, 200, good}} {
 		failing = want.err
+		if got := s.Outcomes(t.Context()); len(got) != 2 || !got["configuration"] || got["tls"] != (want.err == nil) {
+			t.Errorf("%d: outcomes %v", i, got)
+		}
 		if w := get(); w.Code != want.status || w.Body.String() != want.body {
 			t.Errorf("%d: got %d %q, want %d %q", i, w.Code, w.Body, want.status, want.body)
 		}

@@ -49,40 +49,60 @@ func NewSet(name string, timeout time.Duration, log *slog.Logger, checks ...Chec
 // Run runs all checks at the same time. The report has a line for each, in
 // their order; err joins what is wrong.
 func (s *Set) Run(ctx context.Context) (report string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	details := make([]string, len(s.checks))
-	errs := make([]error, len(s.checks))
-	var wg sync.WaitGroup
-	for i, c := range s.checks {
-		wg.Go(func() { details[i], errs[i] = runCheck(ctx, c) })
-	}
-	wg.Wait()
-
+	outcomes, err := s.run(ctx)
 	var b strings.Builder
-	var failed []error
 	for i, c := range s.checks {
-		mark, text := "[+]", details[i]
-		if errs[i] != nil {
-			mark, text = "[-]", errs[i].Error()
-			failed = append(failed, fmt.Errorf("%s: %w", c.Name, errs[i]))
+		mark, text := "[+]", outcomes[i].detail
+		if outcomes[i].err != nil {
+			mark, text = "[-]", outcomes[i].err.Error()
 		}
 		if text == "" {
 			text = "ok"
 		}
 		fmt.Fprintf(&b, "%s %s: %s\n", mark, c.Name, strings.ReplaceAll(text, "\n", "; "))
 	}
-	err = errors.Join(failed...)
-	s.logChange(err)
 	return b.String(), err
 }
 
-// runCheck does not wait for a check that ignores its context.
-func runCheck(ctx context.Context, c Check) (string, error) {
-	type outcome struct {
-		detail string
-		err    error
+// Outcomes runs all checks like Run and says, by their names, which are good.
+func (s *Set) Outcomes(ctx context.Context) map[string]bool {
+	outcomes, _ := s.run(ctx)
+	good := make(map[string]bool, len(outcomes))
+	for i, c := range s.checks {
+		good[c.Name] = outcomes[i].err == nil
 	}
+	return good
+}
+
+// outcome is what a check found.
+type outcome struct {
+	detail string
+	err    error
+}
+
+func (s *Set) run(ctx context.Context) ([]outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	outcomes := make([]outcome, len(s.checks))
+	var wg sync.WaitGroup
+	for i, c := range s.checks {
+		wg.Go(func() { outcomes[i] = runCheck(ctx, c) })
+	}
+	wg.Wait()
+
+	var failed []error
+	for i, c := range s.checks {
+		if err := outcomes[i].err; err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.Name, err))
+		}
+	}
+	err := errors.Join(failed...)
+	s.logChange(err)
+	return outcomes, err
+}
+
+// runCheck does not wait for a check that ignores its context.
+func runCheck(ctx context.Context, c Check) outcome {
 	done := make(chan outcome, 1)
 	go func() {
 		detail, err := c.Run(ctx)
@@ -90,9 +110,9 @@ func runCheck(ctx context.Context, c Check) (string, error) {
 	}()
 	select {
 	case o := <-done:
-		return o.detail, o.err
+		return o
 	case <-ctx.Done():
-		return "", fmt.Errorf("no answer in time: %w", ctx.Err())
+		return outcome{err: fmt.Errorf("no answer in time: %w", ctx.Err())}
 	}
 }
 

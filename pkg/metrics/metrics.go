@@ -25,6 +25,7 @@ type Metrics struct {
 	serving
 	reloads
 	certificates
+	state
 }
 
 // New returns metrics that stand at zero. now is the clock that the time left to
@@ -36,6 +37,7 @@ func New(build Build, now func() time.Time) *Metrics {
 		serving:      newServing(),
 		reloads:      newReloads(),
 		certificates: newCertificates(now),
+		state:        newState(),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "sidecar_injector_build_info",
@@ -50,6 +52,7 @@ func New(build Build, now func() time.Time) *Metrics {
 	m.registry.MustRegister(m.serving.all()...)
 	m.registry.MustRegister(m.reloads.all()...)
 	m.registry.MustRegister(m.certificates.all()...)
+	m.registry.MustRegister(m.state.all()...)
 	return m
 }
 

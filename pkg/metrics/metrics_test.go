@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -117,6 +118,45 @@ sidecar_injector_write_failures_total{what="cabundle"} 0
 sidecar_injector_write_failures_total{what="secret"} 1
 `, "sidecar_injector_certificate_expiry_seconds", "sidecar_injector_certificate_renewals_total",
 		"sidecar_injector_heals_total", "sidecar_injector_write_conflicts_total", "sidecar_injector_write_failures_total")
+}
+
+func TestStateIsAskedAtEachScrape(t *testing.T) {
+	m := New(Build{}, time.Now)
+	names := []string{"sidecar_injector_cabundle_matches", "sidecar_injector_check_ok", "sidecar_injector_ready"}
+	expect(t, m, "", names...) // nobody to ask yet
+
+	checks := map[string]bool{"tls": true, "certificate": true}
+	m.Readiness(func(context.Context) map[string]bool { return checks })
+	bundles := map[string]bool{"canary": true, "injector": false}
+	m.CABundles(func() map[string]bool { return bundles })
+	expect(t, m, `
+# HELP sidecar_injector_cabundle_matches 1 when the caBundle of a webhook configuration, as last seen, verifies the serving certificate, else 0. Absent where the injector does not look after it, or it does not exist.
+# TYPE sidecar_injector_cabundle_matches gauge
+sidecar_injector_cabundle_matches{webhook_config="canary"} 1
+sidecar_injector_cabundle_matches{webhook_config="injector"} 0
+# HELP sidecar_injector_check_ok 1 when this readiness check is good, else 0; /readyz says why.
+# TYPE sidecar_injector_check_ok gauge
+sidecar_injector_check_ok{check="certificate"} 1
+sidecar_injector_check_ok{check="tls"} 1
+# HELP sidecar_injector_ready 1 when every readiness check is good, else 0.
+# TYPE sidecar_injector_ready gauge
+sidecar_injector_ready 1
+`, names...)
+
+	checks["certificate"] = false
+	delete(bundles, "injector")
+	expect(t, m, `
+# HELP sidecar_injector_cabundle_matches 1 when the caBundle of a webhook configuration, as last seen, verifies the serving certificate, else 0. Absent where the injector does not look after it, or it does not exist.
+# TYPE sidecar_injector_cabundle_matches gauge
+sidecar_injector_cabundle_matches{webhook_config="canary"} 1
+# HELP sidecar_injector_check_ok 1 when this readiness check is good, else 0; /readyz says why.
+# TYPE sidecar_injector_check_ok gauge
+sidecar_injector_check_ok{check="certificate"} 0
+sidecar_injector_check_ok{check="tls"} 1
+# HELP sidecar_injector_ready 1 when every readiness check is good, else 0.
+# TYPE sidecar_injector_ready gauge
+sidecar_injector_ready 0
+`, names...)
 }
 
 func TestServing(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -207,5 +208,31 @@ func TestLive(t *testing.T) {
 	check("nobody calls", false, nil)
 	if err := l.Explain(); err == nil {
 		t.Error("nothing to explain though nothing exists")
+	}
+}
+
+func TestFits(t *testing.T) {
+	a, b := ca(t, subject, 0, time.Hour), ca(t, subject, 10, time.Hour)
+	trustsA := func(roots []*x509.Certificate) bool { return pki.Contains(roots, a) }
+	for name, tt := range map[string]struct {
+		entries []string // names that are ours
+		config  *admissionv1.MutatingWebhookConfiguration
+		want    map[string]bool
+	}{
+		"trusted":                {[]string{"sidecar-injector.istio.io"}, config("1", nil, text(b, a)), map[string]bool{"injector": true}},
+		"another CA":             {[]string{"sidecar-injector.istio.io"}, config("1", text(a), text(b)), map[string]bool{"injector": false}},
+		"empty":                  {[]string{"sidecar-injector.istio.io"}, config("1", text(a), nil), map[string]bool{"injector": false}},
+		"one of two entries":     {[]string{"other.example.com", "sidecar-injector.istio.io"}, config("1", text(b), text(a)), map[string]bool{"injector": false}},
+		"no entry of that name":  {[]string{"typing.error"}, config("1", text(a), text(a)), map[string]bool{"injector": false}},
+		"none of that name":      {[]string{"sidecar-injector.istio.io"}, nil, map[string]bool{}},
+		"the other one not read": {[]string{"other.example.com"}, config("1", text(a)), map[string]bool{"injector": true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLive([]string{"injector", "unread"}, tt.entries)
+			l.observe("injector", tt.config, start)
+			if got := l.Fits(trustsA); !maps.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

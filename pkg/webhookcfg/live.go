@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -154,6 +155,29 @@ func (l *live) Explain() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Fits says, by the configurations' names, whether accepts is content with the CAs
+// of each of our entries in them; a configuration without an entry of ours does
+// not fit. It tells nothing of those that do not exist or have not been read. While
+// a watch fails, what was seen last counts.
+func (l *live) Fits(accepts func(roots []*x509.Certificate) bool) map[string]bool {
+	l.mu.Lock()
+	seen := maps.Clone(l.seen)
+	l.mu.Unlock()
+	fits := map[string]bool{}
+	for name, config := range seen {
+		if config == nil {
+			continue
+		}
+		found := entries(config, l.entries)
+		fits[name] = len(found) > 0
+		for _, e := range found {
+			cas, _ := pki.ScanBundle(e.live)
+			fits[name] = fits[name] && accepts(cas)
+		}
+	}
+	return fits
 }
 
 func explainEntries(config *admissionv1.MutatingWebhookConfiguration, names []string) error {

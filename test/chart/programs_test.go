@@ -78,6 +78,8 @@ var metricName = regexp.MustCompile(`\bsidecar_inject(or|ion)_[a-z_]+`)
 // Alerts and panels must ask for metrics that there are.
 func TestMetricsOfAlertsAndDashboardExist(t *testing.T) {
 	m := metrics.New(metrics.Build{}, time.Now)
+	m.Readiness(func(context.Context) map[string]bool { return map[string]bool{"tls": true} })
+	m.CABundles(func() map[string]bool { return map[string]bool{"injector": true} })
 	families, err := m.Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)

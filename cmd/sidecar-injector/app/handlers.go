@@ -59,10 +59,12 @@ func (s *service) webhookHandler() http.Handler {
 
 // monitoringHandler serves the plain port. Nothing there is secret.
 func (s *service) monitoringHandler() http.Handler {
+	ready := health.NewSet("ready", readyTimeout, s.log, s.readyChecks()...)
+	s.metrics.Readiness(ready.Outcomes)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	mux.Handle("GET /healthz", health.NewSet("alive", readyTimeout, s.log, health.Error("self check", s.checkNotStuck)))
-	mux.Handle("GET /readyz", health.NewSet("ready", readyTimeout, s.log, s.readyChecks()...))
+	mux.Handle("GET /readyz", ready)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.build) })
 	mux.HandleFunc("GET /debug/config", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.debugConfig()) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -321,7 +321,10 @@ func TestCertificatesFromSecret(t *testing.T) {
 		t.Error("the log holds a key")
 	}
 	_, m := i.get("/metrics")
-	for _, line := range []string{`sidecar_injector_heals_total{what="secret"} 1`, `sidecar_injector_heals_total{what="cabundle"} `, `sidecar_injector_certificate_expiry_seconds{type="ca"} `} {
+	for _, line := range []string{
+		`sidecar_injector_heals_total{what="secret"} 1`, `sidecar_injector_heals_total{what="cabundle"} `, `sidecar_injector_certificate_expiry_seconds{type="ca"} `,
+		`sidecar_injector_cabundle_matches{webhook_config="` + hook + `"} 1`, "sidecar_injector_ready 1\n",
+	} {
 		if !strings.Contains(m, line) {
 			t.Errorf("no metric %s", line)
 		}

@@ -89,6 +89,7 @@ func (s *service) keepCertificates() error {
 	var trust certs.Trust // a nil *Reconciler in the interface would not be nil
 	if reconciler != nil {
 		trust = reconciler
+		s.metrics.CABundles(func() map[string]bool { return s.bundlesThatFit(reconciler) })
 		s.parts.start("caBundle", reconciler.Run)
 	}
 	if s.o.certSecret == "" {
@@ -116,6 +117,23 @@ func (s *service) keepCertificates() error {
 	s.readiness = certs.NewReadiness(&s.holder, trust, hosts, clock.RealClock{})
 	s.parts.start("certificates", controller.Run)
 	return nil
+}
+
+// bundlesThatFit says which webhook configurations have a caBundle that verifies
+// what is served.
+func (s *service) bundlesThatFit(reconciler *webhookcfg.Reconciler) map[string]bool {
+	served := s.holder.Bundle()
+	if served == nil {
+		return nil // nothing that could match
+	}
+	now := time.Now()
+	return reconciler.Fits(func(roots []*x509.Certificate) bool { return verifies(roots, served, now) })
+}
+
+// verifies reports whether the served certificate leads to roots. That it is
+// expired by itself is not their fault, and another metric's matter.
+func verifies(roots []*x509.Certificate, served *certs.Bundle, now time.Time) bool {
+	return pki.KindOf(served.Leaf.CheckServing(pki.ServingCheck{Now: now, Roots: roots})) != pki.Untrusted
 }
 
 // certificateNames says what certificates in the Secret are made for. Without a

@@ -51,10 +51,17 @@ func TestServe(t *testing.T) {
 		`sidecar_injector_reloads_total{result="success",what="configuration"} 1`,
 		`sidecar_injector_reloads_total{result="success",what="certificate"} 1`,
 		"sidecar_injector_requests_in_flight 0",
+		"sidecar_injector_ready 1",
+		`sidecar_injector_check_ok{check="configuration"} 1`,
+		`sidecar_injector_check_ok{check="tls"} 1`,
+		`sidecar_injector_check_ok{check="certificate"} 1`,
 	} {
 		if !strings.Contains(metrics, line+"\n") {
 			t.Errorf("no metric %s", line)
 		}
+	}
+	if strings.Contains(metrics, "sidecar_injector_cabundle_matches{") {
+		t.Error("a caBundle is judged that nobody looks after")
 	}
 	if !strings.Contains(metrics, `sidecar_injector_certificate_expiry_seconds{type="leaf"} 3`) {
 		t.Error("the certificate's hour is not told")
@@ -162,6 +169,16 @@ func TestReloadConfiguration(t *testing.T) {
 		return strings.Contains(body, "sidecar") && strings.Contains(body, "refused") && !strings.Contains(body, "sometimes")
 	})
 
+	// Nor is one that names a field which no pod has.
+	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "{{ .Values.mark }}", "{{ .Nope }}"), "values": goodValues})
+	eventually(t, "the field that does not exist in /readyz", func() bool {
+		_, body := i.get("/readyz")
+		return strings.Contains(body, "every pod would be refused") && strings.Contains(body, ".Nope")
+	})
+	if got := i.mark(); got != "two" {
+		t.Errorf("marked %q, want the last good one's", got)
+	}
+
 	// Nor is a missing file, once there was one.
 	must(t, os.Remove(s.path("mesh", "mesh")))
 	s.publish("inject", map[string]string{"config": goodConfig, "values": `{"mark": "four"}`})
@@ -229,6 +246,17 @@ func TestCertificateOfAnotherCAIsNotReady(t *testing.T) {
 		code, body := i.get("/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "[-] tls: own TLS request") && strings.Contains(body, "[-] certificate:")
 	})
+	_, metrics := i.get("/metrics")
+	for _, line := range []string{
+		"sidecar_injector_ready 0",
+		`sidecar_injector_check_ok{check="certificate"} 0`,
+		`sidecar_injector_check_ok{check="configuration"} 1`,
+		`sidecar_injector_check_ok{check="tls"} 0`,
+	} {
+		if !strings.Contains(metrics, line+"\n") {
+			t.Errorf("no metric %s", line)
+		}
+	}
 	s.publishCerts(cert, key, s.ca.pem)
 	i.waitReady()
 }
