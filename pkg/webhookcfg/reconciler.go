@@ -146,11 +146,20 @@ func (r *Reconciler) Run(ctx context.Context) error {
 
 func (r *Reconciler) follow(ctx context.Context, name string) {
 	what := "webhook configuration " + name
+	existed := false
 	kube.Follow(ctx, r.o.Client, name, &admissionv1.MutatingWebhookConfiguration{},
 		func(config *admissionv1.MutatingWebhookConfiguration, exists bool) {
-			if !exists {
+			switch {
+			case exists:
+				r.trouble.Clear("webhook-deleted " + name)
+			case existed:
+				// Helm installs it last, so one that is not there yet is no trouble.
+				r.trouble.Report("webhook-deleted "+name, what+" was deleted: no pod is injected until it is there again, which helm upgrade sees to")
+				config = nil
+			default:
 				config = nil
 			}
+			existed = existed || exists
 			r.observe(name, config)
 		},
 		func(err error) {

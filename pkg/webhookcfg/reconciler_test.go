@@ -249,6 +249,30 @@ func TestSaysWhatIsStrange(t *testing.T) {
 	eventually(t, "entry missing said", func() bool { return lost.log.count("has no entry named sidecar-injector.istio.io, only") == 1 })
 }
 
+func TestSaysThatTheConfigurationWasDeleted(t *testing.T) {
+	r := newRig(t)
+	r.start(t)
+	r.Want([]*x509.Certificate{r.ca})
+	// One that is not there yet is what every installation begins with.
+	create := func() {
+		t.Helper()
+		if _, err := r.api.Create(t.Context(), config("", nil, nil), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "caBundle is set", func() bool { return bytes.Equal(r.bundle(t), text(r.ca)) })
+	}
+	create()
+	if n := r.log.count("was deleted"); n != 0 {
+		t.Errorf("said %d times that it was deleted before it was", n)
+	}
+	if err := r.api.Delete(t.Context(), "injector", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "deletion said", func() bool { return r.log.count("webhook configuration injector was deleted: no pod is injected") == 1 })
+	create()
+	eventually(t, "its end said", func() bool { return r.log.count("trouble is over") == 1 })
+}
+
 func TestPrunesAnEarlierCA(t *testing.T) {
 	old := func() *x509.Certificate {
 		pair, err := pki.NewCA(pki.CARequest{Subject: subject, Validity: time.Hour}, time.Now().Add(-time.Minute))
