@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,7 +126,7 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 ## ---- prove it
 
 test: lint unit conformance chart integration e2e e2e-chart ct ## everything that proves the project
-	@echo && cat $(addprefix $(FIGURES)/,rotation heal e2e e2e-chart ct)
+	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
@@ -154,11 +154,14 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 # Against a real control plane, without a node: some seconds to start.
-integration: e2e-rotation e2e-heal e2e-rbac ## certificates under load and under attack, and who may touch them
+integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac ## certificates under load and under attack, and who may touch them
 	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 	@$(call measured,rotation,$(GO) test -tags integration -count=1 -timeout 10m ./test/rotation)
+
+e2e-certjob: ## the same with certs.bootstrap=job: a job renews, the servers only read
+	@$(call measured,certjob,$(GO) test -tags integration -count=1 -timeout 10m ./test/certjob)
 
 e2e-heal: build bin/helm ## everything that can happen to Secret and caBundle
 	@$(call measured,heal,$(GO) test -tags integration -count=1 -timeout 10m ./test/heal)

@@ -129,13 +129,20 @@ func (h *Handshakes) Result() (done int, failures []error) {
 
 // Handshake reads the live caBundle and makes one connection with it.
 func (s *Site) Handshake(ctx context.Context, r *Replica) error {
+	_, err := s.Served(ctx, r)
+	return err
+}
+
+// Served is the certificate that the replica serves, once the live caBundle has
+// been found to trust it.
+func (s *Site) Served(ctx context.Context, r *Replica) (*x509.Certificate, error) {
 	config, err := s.Lab.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, Config, metav1.GetOptions{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(config.Webhooks[0].ClientConfig.CABundle) {
-		return fmt.Errorf("caBundle holds no certificate: %q", config.Webhooks[0].ClientConfig.CABundle)
+		return nil, fmt.Errorf("caBundle holds no certificate: %q", config.Webhooks[0].ClientConfig.CABundle)
 	}
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
@@ -143,7 +150,8 @@ func (s *Site) Handshake(ctx context.Context, r *Replica) error {
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", r.Address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return conn.Close()
+	defer conn.Close()
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }

@@ -43,7 +43,11 @@ func (s *Site) Start(ctx context.Context, name string) (*Replica, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if out, err := s.Bootstrap(ctx, "--out", dir); err != nil {
+	mode := "bootstrap"
+	if s.byJob {
+		mode = "wait"
+	}
+	if out, err := s.bootstrap(ctx, s.kubeconfig, "--mode", mode, "--out", dir); err != nil {
 		return nil, fmt.Errorf("cert-bootstrap: %w: %s", err, Tail(out, 5))
 	}
 	r := &Replica{Name: name, site: s, log: filepath.Join(dir, "log"), ended: make(chan struct{})}
@@ -64,9 +68,14 @@ func (s *Site) Start(ctx context.Context, name string) (*Replica, error) {
 	return r, r.publish(ctx)
 }
 
-// Bootstrap runs the init binary and returns what it said.
-func (s *Site) Bootstrap(ctx context.Context, args ...string) (string, error) {
-	all := append([]string{"--kubeconfig", s.kubeconfig, "--namespace", Namespace, "--secret", Secret, "--service", Service}, s.Flags...)
+// RunJob runs what the chart's CronJob runs, once, and returns what it said.
+func (s *Site) RunJob(ctx context.Context) (string, error) {
+	return s.bootstrap(ctx, s.jobKubeconfig, "--mode", "renew", "--out", "")
+}
+
+// bootstrap runs the init binary and returns what it said.
+func (s *Site) bootstrap(ctx context.Context, kubeconfig string, args ...string) (string, error) {
+	all := append([]string{"--kubeconfig", kubeconfig, "--namespace", Namespace, "--secret", Secret, "--service", Service}, s.Flags...)
 	out, err := exec.CommandContext(ctx, filepath.Join(s.dir, "cert-bootstrap"), append(all, args...)...).CombinedOutput()
 	return string(out), err
 }
@@ -80,6 +89,7 @@ func (r *Replica) launch(dir string) error {
 	defer log.Close() // the process has a descriptor of its own
 	args := append([]string{
 		"--kubeconfig", s.kubeconfig, "--certSecret", Namespace + "/" + Secret, "--service", Service,
+		"--rotateCertificates=" + strconv.FormatBool(!s.byJob),
 		"--port", strconv.Itoa(r.port), "--monitoringPort", strconv.Itoa(r.monitoring),
 		"--injectConfig", filepath.Join(s.dir, "config"), "--injectValues", filepath.Join(s.dir, "values"), "--meshConfig", filepath.Join(s.dir, "mesh"),
 		"--tlsCertFile", filepath.Join(dir, "cert-chain.pem"), "--tlsKeyFile", filepath.Join(dir, "key.pem"), "--caCertFile", filepath.Join(dir, "root-cert.pem"),

@@ -16,9 +16,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/lab"
@@ -34,6 +32,7 @@ const (
 	PodLabel    = "lab.example.com/load"
 	loadSpace   = "load"
 	account     = "injector"
+	jobAccount  = "injector-certs"
 	patience    = time.Minute
 	sidecarName = "sidecar"
 )
@@ -48,23 +47,40 @@ type Site struct {
 
 	dir        string
 	kubeconfig string
+	// byJob: a job of its own writes the Secret, and the servers only read it.
+	byJob         bool
+	jobKubeconfig string
 }
 
 // Install builds the programs and makes the objects that the chart would make. In
 // dir go programs and files.
 func Install(ctx context.Context, l *lab.Lab, host, dir string, flags ...string) (*Site, error) {
 	s := &Site{Lab: l, Host: host, Flags: flags, dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/sidecar-injector", "./cmd/cert-bootstrap")
-	build.Dir = l.Root
+	return s, s.install(ctx)
+}
+
+// InstallWithJob is Install as with the chart's certs.bootstrap=job: the servers
+// only read the Secret, and whoever calls RunJob, as a CronJob does, renews it.
+func InstallWithJob(ctx context.Context, l *lab.Lab, host, dir string, flags ...string) (*Site, error) {
+	s := &Site{
+		Lab: l, Host: host, Flags: flags, dir: dir, kubeconfig: filepath.Join(dir, "kubeconfig"),
+		byJob: true, jobKubeconfig: filepath.Join(dir, "kubeconfig-job"),
+	}
+	return s, s.install(ctx)
+}
+
+func (s *Site) install(ctx context.Context) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.dir+string(filepath.Separator), "./cmd/sidecar-injector", "./cmd/cert-bootstrap")
+	build.Dir = s.Lab.Root
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w: %s", err, out)
+		return fmt.Errorf("build: %w: %s", err, out)
 	}
 	for _, step := range []func(context.Context) error{s.objects, s.roles, s.CreateSecret, s.CreateWebhook, s.loadReady} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, s.files()
+	return s.files()
 }
 
 func (s *Site) objects(ctx context.Context) error {
@@ -74,48 +90,10 @@ func (s *Site) objects(ctx context.Context) error {
 	if err := s.Lab.Namespace(ctx, loadSpace, map[string]string{"istio-injection": "enabled"}); err != nil {
 		return err
 	}
-	_, err := s.Lab.Client.CoreV1().ServiceAccounts(Namespace).Create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}, metav1.CreateOptions{})
-	if err != nil {
-		return err
-	}
-	_, err = s.Lab.Client.CoreV1().Services(Namespace).Create(ctx, &corev1.Service{
+	_, err := s.Lab.Client.CoreV1().Services(Namespace).Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: Service},
 		// No selector: the endpoints are processes of this machine.
 		Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
-	}, metav1.CreateOptions{})
-	return err
-}
-
-// roles grants exactly what the programs may need: what is missing here shows as a
-// failed test.
-func (s *Site) roles(ctx context.Context) error {
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: account, Namespace: Namespace}, Rules: []rbacv1.PolicyRule{{
-		APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{Secret},
-		Verbs: []string{"get", "list", "watch", "update"},
-	}}}
-	clusterRole := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: account}, Rules: []rbacv1.PolicyRule{{
-		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{Config},
-		Verbs: []string{"get", "list", "watch", "patch"},
-	}, {
-		APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "watch"},
-	}}}
-	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Name: account, Namespace: Namespace}}
-	rbac := s.Lab.Client.RbacV1()
-	if _, err := rbac.Roles(Namespace).Create(ctx, role, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	if _, err := rbac.RoleBindings(Namespace).Create(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account},
-		RoleRef:    rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: account}, Subjects: subjects,
-	}, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	if _, err := rbac.ClusterRoles().Create(ctx, clusterRole, metav1.CreateOptions{}); err != nil {
-		return err
-	}
-	_, err := rbac.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account},
-		RoleRef:    rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "ClusterRole", Name: account}, Subjects: subjects,
 	}, metav1.CreateOptions{})
 	return err
 }
@@ -163,18 +141,16 @@ templates:
         image: lab.example.com/sidecar:1
 `
 
-// files writes the configuration, and a kubeconfig that acts as the service
-// account.
+// files writes the configuration, and kubeconfigs that act as the service
+// accounts.
 func (s *Site) files() error {
-	config, err := clientcmd.LoadFromFile(s.Lab.Kubeconfig)
-	if err != nil {
+	if err := s.actAs(account, s.kubeconfig); err != nil {
 		return err
 	}
-	for _, user := range config.AuthInfos {
-		user.Impersonate = "system:serviceaccount:" + Namespace + ":" + account
-	}
-	if err := clientcmd.WriteToFile(*config, s.kubeconfig); err != nil {
-		return err
+	if s.byJob {
+		if err := s.actAs(jobAccount, s.jobKubeconfig); err != nil {
+			return err
+		}
 	}
 	for name, text := range map[string]string{"config": injectConfig, "values": "{}", "mesh": "{}"} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
