@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// requestLimit is longer than an API server waits for any webhook.
+const requestLimit = 40 * time.Second
 
 // Load creates pods without a pause until it is stopped.
 type Load struct {
@@ -47,24 +51,25 @@ func (l *Lab) StartLoad(ctx context.Context, clients int, pod func(client, n int
 	return load
 }
 
+// one lets a request that is under way come to its end when the load is stopped:
+// an abandoned one may create its pod all the same, and nobody would delete it.
 func (load *Load) one(ctx context.Context, l *Lab, pod *corev1.Pod) {
 	pods := l.Client.CoreV1().Pods(pod.Namespace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestLimit)
+	defer cancel()
 	got, err := pods.Create(ctx, pod, metav1.CreateOptions{})
 	if err == nil {
 		err = load.accept(got)
 		now := int64(0)
-		// Best effort, outside the load's life: what stays goes with the namespace.
-		_ = pods.Delete(context.WithoutCancel(ctx), got.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+		// Best effort: what stays goes with the namespace.
+		_ = pods.Delete(ctx, got.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
 	}
-	switch {
-	case err == nil:
-		load.created.Add(1)
-	case ctx.Err() != nil:
-		// Stopped in the middle of a request: says nothing about admission.
-	default:
+	if err != nil {
 		load.failed.Add(1)
 		load.note(err)
+		return
 	}
+	load.created.Add(1)
 }
 
 func (load *Load) note(err error) {
