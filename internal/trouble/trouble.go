@@ -4,6 +4,8 @@ package trouble
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +45,13 @@ func (l *Log) Report(key, sentence string) {
 	if due {
 		l.log.Warn(sentence, "trouble", key)
 	}
+}
+
+// Open names the troubles that were reported and not cleared since, in order.
+func (l *Log) Open() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Keys(l.open))
 }
 
 // Clear logs that the trouble named by key is over, if it was open.

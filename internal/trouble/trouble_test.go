@@ -24,6 +24,9 @@ func TestOncePerTrouble(t *testing.T) {
 		l.Report("api", "API server is away")
 	}
 	l.Report("secret", "secret is gone")
+	if got := strings.Join(l.Open(), " "); got != "api secret" {
+		t.Errorf("open are %q", got)
+	}
 	if lines() != 2 {
 		t.Fatalf("want one line per trouble, got:\n%s", out.String())
 	}
@@ -33,6 +36,9 @@ func TestOncePerTrouble(t *testing.T) {
 		t.Fatalf("a lasting trouble is not repeated:\n%s", out.String())
 	}
 	l.Clear("api")
+	if got := strings.Join(l.Open(), " "); got != "secret" {
+		t.Errorf("open are %q after one was cleared", got)
+	}
 	l.Clear("api")
 	l.Report("api", "API server is away")
 	if lines() != 5 || !strings.Contains(out.String(), "trouble is over") {

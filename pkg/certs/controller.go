@@ -258,6 +258,9 @@ func (c *Controller) retry(now time.Time) time.Time {
 	return c.notBefore
 }
 
+// Troubles names what is wrong with the Secret now, as the log names it.
+func (c *Controller) Troubles() []string { return c.trouble.Open() }
+
 // tell reports troubles and expiry.
 func (c *Controller) tell(v verdict, exists bool) {
 	c.tellTroubles(v, exists)

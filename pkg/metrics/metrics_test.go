@@ -120,6 +120,21 @@ sidecar_injector_write_failures_total{what="secret"} 1
 		"sidecar_injector_heals_total", "sidecar_injector_write_conflicts_total", "sidecar_injector_write_failures_total")
 }
 
+func TestTroublesAreAskedAtEachScrape(t *testing.T) {
+	m := New(Build{}, time.Now)
+	const name = "sidecar_injector_trouble"
+	expect(t, m, "", name)
+	open := []string{"secret-missing"}
+	m.Troubles(func() []string { return open })
+	expect(t, m, `
+# HELP sidecar_injector_trouble 1 while something is wrong with certificates, caBundle or the API server; the log has a line with the same name that says what.
+# TYPE sidecar_injector_trouble gauge
+sidecar_injector_trouble{trouble="secret-missing"} 1
+`, name)
+	open = nil
+	expect(t, m, "", name)
+}
+
 func TestStateIsAskedAtEachScrape(t *testing.T) {
 	m := New(Build{}, time.Now)
 	names := []string{"sidecar_injector_cabundle_matches", "sidecar_injector_check_ok", "sidecar_injector_ready"}

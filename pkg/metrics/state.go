@@ -10,7 +10,7 @@ import (
 // state tells how the injector is doing at the moment of the scrape. It is asked
 // for, not reported: what is reported now and then is silent when the reporter is
 // stuck.
-type state struct{ ready, bundles *asked }
+type state struct{ ready, bundles, troubles *asked }
 
 func newState() state {
 	return state{
@@ -25,10 +25,17 @@ func newState() state {
 				"1 when the caBundle of a webhook configuration, as last seen, verifies the serving certificate, else 0. Absent where the injector does not look after it, or it does not exist.",
 				[]string{"webhook_config"}, nil),
 		}},
+		troubles: &asked{descs: []*prometheus.Desc{
+			prometheus.NewDesc("sidecar_injector_trouble",
+				"1 while something is wrong with certificates, caBundle or the API server; the log has a line with the same name that says what.",
+				[]string{"trouble"}, nil),
+		}},
 	}
 }
 
-func (s *state) all() []prometheus.Collector { return []prometheus.Collector{s.ready, s.bundles} }
+func (s *state) all() []prometheus.Collector {
+	return []prometheus.Collector{s.ready, s.bundles, s.troubles}
+}
 
 // Readiness tells the outcome of checks at each scrape. run returns, by the
 // checks' names, whether they are good, within some seconds; the injector is
@@ -52,6 +59,16 @@ func (s *state) CABundles(matches func() map[string]bool) {
 	s.bundles.by(func(emit func(desc int, value bool, labels ...string)) {
 		for name, good := range matches() {
 			emit(0, good, name)
+		}
+	})
+}
+
+// Troubles tells at each scrape what is wrong. open returns distinct names and is
+// called from several goroutines at one time.
+func (s *state) Troubles(open func() []string) {
+	s.troubles.by(func(emit func(desc int, value bool, labels ...string)) {
+		for _, name := range open() {
+			emit(0, true, name)
 		}
 	})
 }

@@ -114,6 +114,9 @@ func (r *Reconciler) Want(cas []*x509.Certificate) {
 	}
 }
 
+// Troubles names what is wrong with the configurations now, as the log names it.
+func (r *Reconciler) Troubles() []string { return r.trouble.Open() }
+
 // Changed receives after Live may have changed.
 func (r *Reconciler) Changed() <-chan struct{} { return r.changed }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	clientadmissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
@@ -86,9 +87,12 @@ func (s *service) keepCertificates() error {
 	if err != nil {
 		return err
 	}
+	tellers := []func() []string{s.trouble.Open}
+	defer func() { s.metrics.Troubles(func() []string { return openTroubles(tellers) }) }()
 	var trust certs.Trust // a nil *Reconciler in the interface would not be nil
 	if reconciler != nil {
 		trust = reconciler
+		tellers = append(tellers, reconciler.Troubles)
 		s.metrics.CABundles(func() map[string]bool { return s.bundlesThatFit(reconciler) })
 		s.parts.start("caBundle", reconciler.Run)
 	}
@@ -115,8 +119,19 @@ func (s *service) keepCertificates() error {
 		return err
 	}
 	s.readiness = certs.NewReadiness(&s.holder, trust, hosts, clock.RealClock{})
+	tellers = append(tellers, controller.Troubles)
 	s.parts.start("certificates", controller.Run)
 	return nil
+}
+
+// openTroubles names what is wrong now, each trouble once.
+func openTroubles(tellers []func() []string) []string {
+	var open []string
+	for _, tell := range tellers {
+		open = append(open, tell()...)
+	}
+	slices.Sort(open)
+	return slices.Compact(open)
 }
 
 // bundlesThatFit says which webhook configurations have a caBundle that verifies

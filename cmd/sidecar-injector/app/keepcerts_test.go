@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/x509"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,5 +34,13 @@ func TestVerifies(t *testing.T) {
 		if got := verifies(tt.roots, served, tt.at); got != tt.want {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+}
+
+func TestEachTroubleIsToldOnce(t *testing.T) {
+	tell := func(names ...string) func() []string { return func() []string { return names } }
+	got := openTroubles([]func() []string{tell("secret-watch", "self-check"), tell(), tell("secret-watch", "cabundle-patch")})
+	if want := []string{"cabundle-patch", "secret-watch", "self-check"}; !slices.Equal(got, want) {
+		t.Errorf("open are %q, want %q", got, want)
 	}
 }
