@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs every fuzz target for FUZZTIME (default 10s) each, one after the other,
+# Runs every fuzz target for FUZZTIME (default 20s) each, one after the other,
 # and prints one line. A crash's input stays in the package's testdata/fuzz, to
 # be committed as a regression case.
 set -u
 cd "$(dirname "$0")/.."
-time=${FUZZTIME:-10s}
+time=${FUZZTIME:-20s}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-targets=0 executions=0 crashes=0
+targets=0 executions=0 crashes=0 idle=0
 for package in $(git grep -l '^func Fuzz' -- 'pkg/*_test.go' | xargs -n1 dirname | sort -u); do
   for target in $(go test -list '^Fuzz' "./$package" | grep '^Fuzz'); do
     targets=$((targets + 1))
@@ -23,7 +23,11 @@ for package in $(git grep -l '^func Fuzz' -- 'pkg/*_test.go' | xargs -n1 dirname
       cat "$log" >&2
     fi
     echo "fuzz: $package $target, ${n:-0} executions"
+    if [ "$status" -eq 0 ] && [ "${n:-0}" -eq 0 ]; then
+      echo "fuzz: $package $target did not get through its seeds in $time: give a longer FUZZTIME" >&2
+      idle=$((idle + 1))
+    fi
   done
 done
 echo "fuzz: targets $targets, executions $executions, crashes $crashes"
-[ "$crashes" -eq 0 ]
+[ "$crashes" -eq 0 ] && [ "$idle" -eq 0 ]
