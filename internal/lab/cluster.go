@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,6 +49,19 @@ func StartCluster(ctx context.Context, root, name string, progress io.Writer, fl
 	}
 	l, err := Connect(root, strings.TrimSpace(path.String()))
 	return l, down, err
+}
+
+// StartNode is StartCluster with a node and the images that `make image` made.
+func StartNode(ctx context.Context, root, name string, progress io.Writer) (*Lab, func() error, error) {
+	l, down, err := StartCluster(ctx, root, name, progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	images := filepath.Join(root, "bin", "images")
+	if err := LoadImages(ctx, root, name, progress, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
+		return nil, nil, errors.Join(err, down())
+	}
+	return l, down, nil
 }
 
 func clusterProgram(root string) string {

@@ -7,6 +7,7 @@ package chartscenarios
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -43,19 +44,11 @@ func runWithCluster(ctx context.Context, m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	l, down, err := lab.StartCluster(ctx, root, clusterName, os.Stderr)
+	l, down, err := lab.StartNode(ctx, root, clusterName, os.Stderr)
 	if err != nil {
 		return 1, err
 	}
-	defer func() {
-		if downErr := down(); err == nil {
-			err = downErr
-		}
-	}()
-	images := filepath.Join(root, "bin", "images")
-	if err := lab.LoadImages(ctx, root, clusterName, os.Stderr, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
-		return 1, err
-	}
+	defer func() { err = errors.Join(err, down()) }()
 	// What some values files require of a cluster: the kinds of cert-manager and
 	// of the Prometheus operator, and somebody who does what cert-manager does.
 	if _, err := l.Kubectl(ctx, clusterName, nil, "apply", "--server-side", "-f", filepath.Join(root, "bin", "schemas", "crds")); err != nil {

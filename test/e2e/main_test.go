@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -40,20 +41,11 @@ func runWithCluster(ctx context.Context, m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	const name = "e2e"
-	l, down, err := lab.StartCluster(ctx, root, name, os.Stderr)
+	l, down, err := lab.StartNode(ctx, root, "e2e", os.Stderr)
 	if err != nil {
 		return 1, err
 	}
-	defer func() {
-		if downErr := down(); err == nil {
-			err = downErr
-		}
-	}()
-	images := filepath.Join(root, "bin", "images")
-	if err := lab.LoadImages(ctx, root, name, os.Stderr, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
-		return 1, err
-	}
+	defer func() { err = errors.Join(err, down()) }()
 	cluster = l
 	return m.Run(), nil
 }
