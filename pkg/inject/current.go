@@ -179,27 +179,17 @@ func (in *injection) data(view *corev1.Pod) *render.Data {
 	meta := view.ObjectMeta
 	meta.Namespace = in.namespace
 	kind := s.values.imageType(meta.Annotations, in.proxyConfig)
-	uid, gid := post.DefaultProxyID, post.DefaultProxyID
+	data := s.constantData()
 	if s.options.Platform == PlatformOpenShift {
-		uid, gid = post.ProxyIDs(s.namespaceAnnotations(in.namespace))
+		data.ProxyUID, data.ProxyGID = post.ProxyIDs(s.namespaceAnnotations(in.namespace))
 	}
-	return &render.Data{
-		TypeMeta:                 in.owner.TypeMeta,
-		DeploymentMeta:           &in.owner.ObjectMeta,
-		ObjectMeta:               &meta,
-		Spec:                     &view.Spec,
-		ProxyConfig:              in.proxyConfig,
-		MeshConfig:               s.config.Mesh,
-		Values:                   s.config.Values,
-		Revision:                 s.options.Revision,
-		NativeSidecars:           s.options.Cluster != nil && s.options.Cluster.NativeSidecars(view.Spec.NodeName),
-		ProxyImage:               s.values.reference(s.values.image, kind),
-		ProxyInitImage:           s.values.reference(s.values.initImage, kind),
-		ProxyUID:                 uid,
-		ProxyGID:                 gid,
-		InboundTrafficPolicyMode: s.inbound,
-		CompliancePolicy:         s.options.CompliancePolicy,
-	}
+	data.TypeMeta, data.DeploymentMeta = in.owner.TypeMeta, &in.owner.ObjectMeta
+	data.ObjectMeta, data.Spec = &meta, &view.Spec
+	data.ProxyConfig = in.proxyConfig
+	data.NativeSidecars = s.options.Cluster != nil && s.options.Cluster.NativeSidecars(view.Spec.NodeName)
+	data.ProxyImage = s.values.reference(s.values.image, kind)
+	data.ProxyInitImage = s.values.reference(s.values.initImage, kind)
+	return &data
 }
 
 // stripped is the pod without an earlier injection, as far as templates see it.

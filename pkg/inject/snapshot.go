@@ -72,10 +72,11 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 	if cfg.Dialect == config.Classic {
 		language = render.Classic()
 	}
+	constants := s.constants()
 	var errs []error
 	for _, name := range s.TemplateNames() {
 		source := render.Source{File: cfg.Source, Line: cfg.TemplateLines[name]}
-		t, err := language.Compile(name, cfg.Templates[name], source, limits)
+		t, err := language.Compile(name, cfg.Templates[name], source, limits, constants...)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -100,6 +100,14 @@ func multiplying(m template.FuncMap) template.FuncMap {
 		"list":    list,
 		"tuple":   list,
 	}
+	// sprig's own sorts a list of strings in its place, which may be the pod's.
+	sorted := guarded(m["sortAlpha"]).(func(any) []string)
+	out["sortAlpha"] = func(v any) []string {
+		if s, ok := v.([]string); ok {
+			v = slices.Clone(s)
+		}
+		return sorted(v)
+	}
 	push := guarded(m["append"]).(func(any, any) []any)
 	for _, name := range []string{"append", "push"} {
 		out[name] = func(to, v any) []any {

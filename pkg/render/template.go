@@ -2,6 +2,8 @@ package render
 
 import (
 	"maps"
+	"reflect"
+	"slices"
 	"sync"
 	"text/template"
 )
@@ -47,11 +49,24 @@ type Template struct {
 	mutates bool
 	limits  Limits
 	buffers sync.Pool
+	// programs are tried in order; the first that fits the data runs.
+	programs []*program
 }
 
-// Compile parses a template. The error is an *Error that names template and
+// Constants tells which fields of the data are the same for nearly every pod, so
+// that what follows from them alone is worked out when the template is compiled.
+// Data that differs from them is rendered just the same, but slower.
+type Constants struct {
+	// Data is a *Data or *ClassicData.
+	Data any
+	// Fields are names of its fields. Their values must never change.
+	Fields []string
+}
+
+// Compile parses a template. Where several Constants are given, the first that
+// fits the data of a pod is used. The error is an *Error that names template and
 // line.
-func (l *Language) Compile(name, text string, source Source, limits Limits) (*Template, error) {
+func (l *Language) Compile(name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
 	t := &Template{name: name, source: source, limits: limits.withDefaults()}
 	parsed, err := template.New(name).Delims(l.left, l.right).Funcs(l.funcs).Parse(text)
 	if err != nil {
@@ -62,6 +77,19 @@ func (l *Language) Compile(name, text string, source Source, limits Limits) (*Te
 		return nil, err
 	}
 	t.buffers.New = func() any { return &writer{limits: &t.limits, markers: &t.markers} }
+	for _, c := range constants {
+		// A copy, so that nobody can change the fields any more.
+		data := reflect.New(reflect.TypeOf(c.Data).Elem()).Elem()
+		data.Set(reflect.ValueOf(c.Data).Elem())
+		fields := make([]constant, len(c.Fields))
+		for i, name := range c.Fields {
+			field, _ := data.Type().FieldByName(name)
+			fields[i] = constant{name: name, index: field.Index[0], value: data.FieldByName(name)}
+		}
+		if p := t.reduce(l.funcs, data.Type(), fields); p != nil {
+			t.programs = append(t.programs, p)
+		}
+	}
 	return t, nil
 }
 
@@ -78,12 +106,28 @@ func (t *Template) Mutates() bool { return t.mutates }
 func (t *Template) Execute(data any) ([]byte, error) {
 	w := t.buffers.Get().(*writer)
 	defer t.buffers.Put(w)
-	w.out, w.steps, w.depth = w.out[:0], 0, 0
 	w.end = t.limits.Now().Add(t.limits.Time)
-	if err := t.parsed.Execute(w, data); err != nil {
-		return nil, t.explain(err)
+	if !t.quickly(w, data) {
+		w.reset()
+		if err := t.parsed.Execute(w, data); err != nil {
+			return nil, t.explain(err)
+		}
 	}
-	out := make([]byte, len(w.out))
-	copy(out, w.out)
-	return out, nil
+	return slices.Clone(w.out), nil
+}
+
+// quickly runs the program that fits the data. It returns false when there is
+// none, or when it gives up.
+func (t *Template) quickly(w *writer, data any) bool {
+	if len(t.programs) == 0 {
+		return false
+	}
+	fields := reflect.Indirect(reflect.ValueOf(data))
+	for _, p := range t.programs {
+		if p.fits(fields) {
+			w.reset()
+			return p.run(w, fields)
+		}
+	}
+	return false
 }

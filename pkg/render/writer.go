@@ -1,6 +1,7 @@
 package render
 
 import (
+	"reflect"
 	"time"
 )
 
@@ -49,7 +50,17 @@ type writer struct {
 	steps   int
 	depth   int
 	end     time.Time
+	// slots are those of a program, kept for the next one.
+	slots []reflect.Value
 }
+
+// clockEvery is after how many steps the clock is looked at: that costs as much
+// as a short round, and most executions have fewer steps and never look.
+const clockEvery = 32
+
+func (w *writer) late() bool { return w.limits.Now().After(w.end) }
+
+func (w *writer) reset() { w.out, w.steps, w.depth = w.out[:0], 0, 0 }
 
 func (w *writer) Write(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -79,9 +90,7 @@ func (w *writer) mark(p []byte) error {
 	if w.steps++; w.steps > w.limits.Steps {
 		return &LimitError{What: "loop rounds and template calls", Limit: count(w.limits.Steps), Where: m.where}
 	}
-	// A look at the clock costs as much as a short round; most executions have
-	// fewer steps than this and never look.
-	if w.steps%32 == 0 && w.limits.Now().After(w.end) {
+	if w.steps%clockEvery == 0 && w.late() {
 		return &LimitError{What: "time", Limit: w.limits.Time.String(), Where: m.where}
 	}
 	return nil
