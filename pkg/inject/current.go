@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -159,15 +160,18 @@ func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, er
 		mine.Values = apiruntime.DeepCopyJSON(data.Values)
 		data = &mine
 	}
-	out, err := t.Execute(data)
-	if err != nil {
+	var overlay *merge.Overlay
+	err := t.Show(data, func(text []byte) (err error) {
+		if overlay, err = in.s.overlays.parse(text); err != nil {
+			err = refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
+		}
+		return err
+	})
+	var failed *render.Error
+	if errors.As(err, &failed) {
 		return nil, refuse(decide.TemplateError, err)
 	}
-	overlay, err := in.s.overlays.parse(out)
-	if err != nil {
-		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
-	}
-	return overlay, nil
+	return overlay, err
 }
 
 // data is what templates see: the pod as if it had never been injected.

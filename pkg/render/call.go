@@ -132,7 +132,8 @@ func bind(name string, fn reflect.Value, args []*expr) *expr {
 
 // special are functions that gain from knowing more of their arguments.
 func special(name string, args []*expr) *expr {
-	if name == "default" && len(args) == 2 && args[0].typ == stringType && args[1].typ == stringType {
+	switch {
+	case name == "default" && len(args) == 2 && args[0].typ == stringType && args[1].typ == stringType:
 		// Of strings, only the empty one is empty. Both are evaluated all the same:
 		// either may fail.
 		def, given := args[0].text, args[1].text
@@ -142,6 +143,18 @@ func special(name string, args []*expr) *expr {
 				return s
 			}
 			return d
+		})
+	case name == "annotation" && args[2].constant:
+		var def string
+		if !attempt(func() { def = text(interfaceOf(args[2].value)) }) {
+			return nil
+		}
+		meta, key := asMeta(args[0]), asText(args[1])
+		return textual(func(f *frame) string {
+			if value, ok := meta(f).Annotations[key(f)]; ok {
+				return value
+			}
+			return def
 		})
 	}
 	return nil

@@ -37,8 +37,8 @@ func direct(fn any, args []*expr) *expr {
 		a := args[0].eval
 		return textual(func(f *frame) string { return fn(a(f).Interface().([]corev1.Container)) })
 	case func(*metav1.ObjectMeta, string, any) string:
-		meta, a, b := args[0].eval, asText(args[1]), asAny(args[2])
-		return textual(func(f *frame) string { return fn(meta(f).Interface().(*metav1.ObjectMeta), a(f), b(f)) })
+		meta, a, b := asMeta(args[0]), asText(args[1]), asAny(args[2])
+		return textual(func(f *frame) string { return fn(meta(f), a(f), b(f)) })
 	case func(any) (string, error):
 		a := asAny(args[0])
 		return textual(func(f *frame) string {
@@ -87,6 +87,11 @@ func asText(e *expr) func(*frame) string {
 	}
 	eval := e.eval
 	return func(f *frame) string { return eval(f).String() }
+}
+
+func asMeta(e *expr) func(*frame) *metav1.ObjectMeta {
+	eval := e.eval
+	return func(f *frame) *metav1.ObjectMeta { return eval(f).Interface().(*metav1.ObjectMeta) }
 }
 
 func asStrings(e *expr) func(*frame) map[string]string {

@@ -76,18 +76,28 @@ func failing() *expr {
 
 // fold works an expression out at once when nothing it is made of depends on the
 // pod. One that fails stays as it is: no pod may ever come to it.
-func fold(e *expr, parts ...*expr) (folded *expr) {
+func fold(e *expr, parts ...*expr) *expr {
 	for _, p := range parts {
 		if !p.constant {
 			return e
 		}
 	}
+	var v reflect.Value
+	if !attempt(func() { v = e.eval(nil) }) {
+		return e
+	}
+	return known(v)
+}
+
+// attempt tells whether something can be done without giving up.
+func attempt(do func()) (ok bool) {
 	defer func() {
 		if recover() != nil {
-			folded = e
+			ok = false
 		}
 	}()
-	return known(e.eval(nil))
+	do()
+	return true
 }
 
 // dug looks into an interface, as text/template does after each command of a
@@ -121,15 +131,8 @@ func (e *expr) truth() func(*frame) bool {
 
 // constantTruth is truth where it is known.
 func (e *expr) constantTruth() (truth, ok bool) {
-	if !e.constant {
-		return false, false
-	}
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	return truthOf(e.value), true
+	ok = e.constant && attempt(func() { truth = truthOf(e.value) })
+	return truth, ok
 }
 
 // pipe is a pipeline without what it declares.

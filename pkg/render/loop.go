@@ -48,7 +48,13 @@ func (r *reducer) loop(n *parse.RangeNode, at *place, b *builder) {
 // where that would be long.
 func (r *reducer) unroll(n *parse.RangeNode, e *expr, at *place, b *builder) bool {
 	var keys, values []reflect.Value
-	if !collected(e.value, &keys, &values) {
+	ok := attempt(func() {
+		each(e.value, func(key, value reflect.Value) bool {
+			keys, values = append(keys, key), append(values, value)
+			return len(values) <= maxUnrolled
+		})
+	})
+	if !ok || len(values) > maxUnrolled {
 		return false
 	}
 	if len(values) == 0 {
@@ -67,19 +73,6 @@ func (r *reducer) unroll(n *parse.RangeNode, e *expr, at *place, b *builder) boo
 		r.list(n.List, inside, b)
 	}
 	return true
-}
-
-func collected(v reflect.Value, keys, values *[]reflect.Value) (ok bool) {
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	each(v, func(key, value reflect.Value) bool {
-		*keys, *values = append(*keys, key), append(*values, value)
-		return len(*values) <= maxUnrolled
-	})
-	return len(*values) <= maxUnrolled
 }
 
 // each goes through a list or map in order, until do returns false. It reports

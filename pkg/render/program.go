@@ -96,20 +96,14 @@ func same(a, b reflect.Value) bool {
 
 // run writes what the template gives for the data. It returns false when the
 // program has given up; what is written until then is of no use.
-func (p *program) run(w *writer, data reflect.Value) (ok bool) {
+func (p *program) run(w *writer, data reflect.Value) bool {
 	w.slots = slices.Grow(w.slots[:0], p.slots)[:p.slots]
 	f := &frame{data: data, slots: w.slots, w: w}
-	defer func() {
-		// The pod must not stay in memory with the writer.
-		clear(f.slots)
-		// A function that panics (see limitError) is as much a reason to give up
-		// as what the program does not know: text/template says what it means.
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	p.steps.run(f)
-	return true
+	// The pod must not stay in memory with the writer.
+	defer clear(f.slots)
+	// A function that panics (see limitError) is as much a reason to give up as
+	// what the program does not know: text/template says what it means.
+	return attempt(func() { p.steps.run(f) })
 }
 
 func (f *frame) write(text string) {

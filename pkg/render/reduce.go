@@ -154,15 +154,8 @@ func (r *reducer) action(p *parse.PipeNode, at *place, b *builder) {
 }
 
 func constantText(e *expr) (text string, ok bool) {
-	if !e.constant {
-		return "", false
-	}
-	defer func() {
-		if recover() != nil {
-			ok = false
-		}
-	}()
-	return printed(e.value), true
+	ok = e.constant && attempt(func() { text = printed(e.value) })
+	return text, ok
 }
 
 // declare gives the value of a pipeline to the variables that it names.

@@ -103,17 +103,27 @@ func (t *Template) Mutates() bool { return t.mutates }
 
 // Execute renders the template. The error is an *Error that names template,
 // line and expression.
-func (t *Template) Execute(data any) ([]byte, error) {
+func (t *Template) Execute(data any) (out []byte, err error) {
+	err = t.Show(data, func(text []byte) error {
+		out = slices.Clone(text)
+		return nil
+	})
+	return out, err
+}
+
+// Show is Execute for whoever needs the text for a moment only: use must not keep
+// it. Its error is returned as it is.
+func (t *Template) Show(data any, use func(text []byte) error) error {
 	w := t.buffers.Get().(*writer)
 	defer t.buffers.Put(w)
 	w.end = t.limits.Now().Add(t.limits.Time)
 	if !t.quickly(w, data) {
 		w.reset()
 		if err := t.parsed.Execute(w, data); err != nil {
-			return nil, t.explain(err)
+			return t.explain(err)
 		}
 	}
-	return slices.Clone(w.out), nil
+	return use(w.out)
 }
 
 // quickly runs the program that fits the data. It returns false when there is

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -55,7 +56,7 @@ func quote(args ...any) string {
 	out := make([]string, 0, len(args))
 	for _, a := range args {
 		if a != nil {
-			out = append(out, fmt.Sprintf("%q", text(a)))
+			out = append(out, strconv.Quote(text(a)))
 		}
 	}
 	return checkText(strings.Join(out, " "))

@@ -89,9 +89,6 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 	cfg := snapshot.Config()
 	s.rules, err = decide.NewRules(decide.Settings{Enabled: true, Never: cfg.NeverInject, Always: cfg.AlwaysInject})
 	must(err)
-	name := cfg.DefaultTemplates[0]
-	s.template, err = render.Current(nil).Compile(name, cfg.Templates[name], render.Source{}, render.Limits{})
-	must(err)
 	s.data = &render.Data{
 		TypeMeta:       metav1.TypeMeta{Kind: "Deployment", APIVersion: "apps/v1"},
 		DeploymentMeta: &metav1.ObjectMeta{Name: "shop", Namespace: "default"},
@@ -100,6 +97,11 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 		Revision: "default", NativeSidecars: true, ProxyImage: "registry.example.com/proxy:1",
 		ProxyInitImage: "registry.example.com/proxy:1", ProxyUID: 1337, ProxyGID: 1337, InboundTrafficPolicyMode: "passthrough",
 	}
+	name := cfg.DefaultTemplates[0]
+	s.template, err = render.Current(nil).Compile(name, cfg.Templates[name], render.Source{}, render.Limits{}, render.Constants{
+		Data: s.data, Fields: []string{"ProxyConfig", "MeshConfig", "Values", "Revision", "InboundTrafficPolicyMode", "CompliancePolicy", "ProxyUID", "ProxyGID"},
+	})
+	must(err)
 	text, err := s.template.Execute(s.data)
 	must(err)
 	s.text = append([]byte(nil), text...)
