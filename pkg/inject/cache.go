@@ -3,34 +3,32 @@ package inject
 import (
 	"crypto/sha256"
 	"sync/atomic"
-
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
 )
 
-// overlays remembers what rendered texts parse to: the replicas of a workload
-// render the same text, and parsing it costs more than all the rest. It has a
-// fixed number of places, each holding the text that came last, so that it needs
-// neither a lock nor any upkeep, and its size is bounded: an overlay takes some
-// ten times the memory of its text, about 100 KiB.
-type overlays struct {
-	places [64]atomic.Pointer[rendered]
+// texts remembers what rendered texts parse to: the replicas of a workload render
+// the same text, and parsing it costs more than all the rest. It has a fixed
+// number of places, each holding the text that came last, so that it needs neither
+// a lock nor any upkeep, and its size is bounded: what a text parses to takes some
+// ten times the memory of the text, about 100 KiB. Nobody may change it.
+type texts[T any] struct {
+	places [64]atomic.Pointer[parsed[T]]
 }
 
-type rendered struct {
-	sum     [sha256.Size]byte
-	overlay *merge.Overlay
+type parsed[T any] struct {
+	sum   [sha256.Size]byte
+	value T
 }
 
-func (c *overlays) parse(text []byte) (*merge.Overlay, error) {
+// get returns what a text parses to. The text is not kept.
+func (c *texts[T]) get(text []byte, parse func([]byte) (T, error)) (T, error) {
 	sum := sha256.Sum256(text)
 	place := &c.places[int(sum[0])%len(c.places)]
-	if r := place.Load(); r != nil && r.sum == sum {
-		return r.overlay, nil
+	if p := place.Load(); p != nil && p.sum == sum {
+		return p.value, nil
 	}
-	overlay, err := merge.ParseOverlay(text)
-	if err != nil {
-		return nil, err
+	value, err := parse(text)
+	if err == nil {
+		place.Store(&parsed[T]{sum, value})
 	}
-	place.Store(&rendered{sum, overlay})
-	return overlay, nil
+	return value, err
 }

@@ -1,12 +1,9 @@
 package inject
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
@@ -46,7 +43,8 @@ func (s *Snapshot) tokenGroup() bool {
 	return mesh.EnableSdsTokenMount && mesh.SdsUdsPath != ""
 }
 
-// fragment renders the template for a pod that carries no earlier injection.
+// fragment renders the template for a pod that carries no earlier injection. It
+// must not be changed.
 func (w *work) fragment(pod *corev1.Pod) (*post.Fragment, error) {
 	meta := pod.ObjectMeta
 	meta.Namespace = w.namespace
@@ -55,21 +53,14 @@ func (w *work) fragment(pod *corev1.Pod) (*post.Fragment, error) {
 		deployment = meta
 	}
 	mesh := w.s.config.ClassicMesh
-	out, err := w.s.templates[config.ClassicTemplate].Execute(&render.ClassicData{
+	f, err := show(w.s.templates[config.ClassicTemplate], &render.ClassicData{
 		DeploymentMeta: &deployment,
 		ObjectMeta:     &meta,
 		Spec:           &pod.Spec,
 		ProxyConfig:    mesh.DefaultConfig,
 		MeshConfig:     mesh,
-	})
-	if err != nil {
-		return nil, refuse(decide.TemplateError, err)
-	}
-	f, err := post.ParseFragment(out)
-	if err != nil {
-		return nil, refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", config.ClassicTemplate, err))
-	}
-	return f, nil
+	}, &w.s.fragments, post.ParseFragment)
+	return f, refuseRendering(config.ClassicTemplate, err)
 }
 
 // classicStripped returns the pod without an earlier injection: what its status

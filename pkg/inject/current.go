@@ -160,18 +160,30 @@ func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, er
 		mine.Values = apiruntime.DeepCopyJSON(data.Values)
 		data = &mine
 	}
-	var overlay *merge.Overlay
-	err := t.Show(data, func(text []byte) (err error) {
-		if overlay, err = in.s.overlays.parse(text); err != nil {
-			err = refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
-		}
+	overlay, err := show(t, data, &in.s.overlays, merge.ParseOverlay)
+	return overlay, refuseRendering(name, err)
+}
+
+// show renders a template and parses what comes of it.
+func show[T any](t *render.Template, data any, known *texts[T], parse func([]byte) (T, error)) (out T, err error) {
+	err = t.Show(data, func(text []byte) (err error) {
+		out, err = known.get(text, parse)
 		return err
 	})
+	return out, err
+}
+
+// refuseRendering refuses a pod because of its template, or because of what that
+// renders.
+func refuseRendering(name string, err error) error {
 	var failed *render.Error
-	if errors.As(err, &failed) {
-		return nil, refuse(decide.TemplateError, err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed):
+		return refuse(decide.TemplateError, err)
 	}
-	return overlay, err
+	return refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
 }
 
 // data is what templates see: the pod as if it had never been injected.

@@ -245,3 +245,20 @@ func ordered(t *testing.T, what string, want, got []string) {
 		t.Errorf("%s: had %v, has %v", what, want, got)
 	}
 }
+
+// What a snapshot remembers of one pod's rendering helps with others, and must not
+// be changed by them.
+func TestEarlierPodsChangeNothing(t *testing.T) {
+	type answered struct{ object, patch []byte }
+	before := map[*inject.Snapshot][]answered{}
+	patch := func(s *inject.Snapshot, object []byte) []byte {
+		return s.Inject(inject.Request{Object: object, Namespace: "shop"}).Patch
+	}
+	forAll(t, func(t *testing.T, g *generator, s *inject.Snapshot, _ *corev1.Pod, object []byte) {
+		before[s] = append(before[s], answered{object, patch(s, object)})
+		old := before[s][g.IntN(len(before[s]))]
+		if now := patch(s, old.object); string(now) != string(old.patch) {
+			t.Errorf("%s\nwas answered with\n%s\nand now with\n%s", old.object, old.patch, now)
+		}
+	})
+}

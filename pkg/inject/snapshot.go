@@ -12,6 +12,8 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
@@ -27,8 +29,9 @@ type Snapshot struct {
 	security  evaluator
 	// inbound is the template field InboundTrafficPolicyMode.
 	inbound string
-	// overlays is the only part that changes; it may at any time.
-	overlays overlays
+	// overlays and fragments are the only parts that change; they may at any time.
+	overlays  texts[*merge.Overlay]
+	fragments texts[*post.Fragment]
 }
 
 // Compile makes a snapshot. The error names every template that cannot be

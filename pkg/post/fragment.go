@@ -3,7 +3,6 @@ package post
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,14 +64,18 @@ func setConcurrency(c *corev1.Container) {
 // flagValue finds a numeric flag in either form, --name=value or --name value,
 // with one dash or two.
 func flagValue(args []string, name string) (int, bool) {
-	re := regexp.MustCompile(`^-{1,2}` + regexp.QuoteMeta(name) + `(=(\d+))?$`)
 	for i, arg := range args {
-		m := re.FindStringSubmatch(strings.TrimSpace(arg))
-		if m == nil {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(arg), "-")
+		rest, named := strings.CutPrefix(strings.TrimPrefix(rest, "-"), name)
+		if !ok || !named {
 			continue
 		}
-		value := m[2]
-		if m[1] == "" && i+1 < len(args) {
+		value, given := strings.CutPrefix(rest, "=")
+		switch {
+		case given && value != "" && strings.Trim(value, "0123456789") == "":
+		case rest != "":
+			continue // another flag, or no number
+		case i+1 < len(args):
 			value = args[i+1]
 		}
 		n, err := strconv.Atoi(value)

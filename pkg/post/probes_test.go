@@ -285,3 +285,16 @@ func TestTokenGroup(t *testing.T) {
 		t.Error("the user's own group is gone")
 	}
 }
+
+func TestFlagValue(t *testing.T) {
+	for args, want := range map[string]int{
+		"--statusPort=15020": 15020, "-statusPort=7": 7, "--statusPort 15020": 15020, "x --statusPort 1 --statusPort 2": 1,
+		"--statusPorts=3": -1, "--statusPort": -1, "---statusPort=3": -1, "statusPort=3": -1, "--statusPort=": -1, "--statusPort=a": -1, "--statusPort a": -1,
+		"--statusPort=a --statusPort=4": 4, "": -1, "--status 3": -1,
+	} {
+		got, ok := flagValue(strings.Fields(args), "statusPort")
+		if ok != (want >= 0) || ok && got != want {
+			t.Errorf("%s: %d, %v, want %d", args, got, ok, want)
+		}
+	}
+}
