@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/base64"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -59,5 +60,7 @@ func patchOf(t *testing.T, answer []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(patch)
+	// The classic dialect mounts the token, whose volume has another name in each
+	// replica.
+	return regexp.MustCompile(`kube-api-access-[0-9a-f]+`).ReplaceAllString(string(patch), "token")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -59,7 +60,7 @@ func NewReviews(shape *corev1.Pod) (*Reviews, error) {
 
 // Review returns the review of one replica of one workload. Pods of different
 // workloads differ in their names, labels, images and annotations, replicas of
-// one workload in the pod's name and uid. The slice is valid until the next call.
+// one workload in the pod's name and uid and in the name of its token's volume. The slice is valid until the next call.
 func (r *Reviews) Review(workload, replica uint32) []byte {
 	if !r.hasCurrentIdentity || workload != r.currentWorkload {
 		put(r.body, r.workload, workload)
@@ -131,12 +132,25 @@ func marked(shape *corev1.Pod) *corev1.Pod {
 		for i := range list {
 			list[i].Name += "-" + workloadMark
 			list[i].Image += "-" + workloadMark
+			for j := range list[i].VolumeMounts {
+				markToken(&list[i].VolumeMounts[j].Name)
+			}
 		}
 	}
 	for i := range p.Spec.Volumes {
+		markToken(&p.Spec.Volumes[i].Name)
 		if m := p.Spec.Volumes[i].ConfigMap; m != nil {
 			m.Name = workload
 		}
 	}
 	return p
+}
+
+// markToken marks the name of the volume with the service account's token: API
+// servers give each pod one of its own, replicas too.
+func markToken(volume *string) {
+	const prefix = "kube-api-access-"
+	if strings.HasPrefix(*volume, prefix) {
+		*volume = prefix + replicaMark
+	}
 }
