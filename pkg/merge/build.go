@@ -24,37 +24,38 @@ const (
 
 // keeps tells whether a value survives the cleaning.
 func (t taking) keeps(n *node) bool {
-	return t == asIs || n.kind != object || n.patch == nil
+	return t == asIs || n.kind != object || !n.patched()
 }
 
-// build sets dst, which is the zero value, to the value of n.
-func build(dst reflect.Value, t *podschema.Type, n *node, how taking) error {
+// build sets dst, which is the zero value, to the value of n. Only a special
+// node has to be taken apart, the value of others is there already.
+func build(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 	switch {
 	case n.kind == null:
-		return nil
-	case t.Kind == podschema.Struct && n.kind == object:
-		for i := range n.members {
-			m := &n.members[i]
-			if m.value.kind == null || !how.keeps(m.value) {
-				continue
-			}
-			if err := buildField(dst, m.field, m.value, how); err != nil {
-				return at(m.name, err)
+	case !n.special:
+		dst.Set(n.value)
+	case n.kind == list:
+		buildList(dst, t, n, how)
+	case t.Kind == podschema.Map:
+		buildMap(dst, t, n, how)
+	default:
+		for _, m := range n.children {
+			if m.kind != null && how.keeps(m) {
+				buildHeld(m.field.Of(dst), m.field.Type, m.field.Pointer, m, how)
 			}
 		}
-		return nil
-	case t.Kind == podschema.Map && n.kind == object:
-		return buildMap(dst, t, n, how)
-	case t.Kind == podschema.List && n.kind == list:
-		return buildList(dst, t, n.items, how)
-	case t.Kind == podschema.Struct, t.Kind == podschema.Map, t.Kind == podschema.List:
-		return wrong(n, t)
 	}
-	return scalar(dst, t, n)
 }
 
-func buildField(owner reflect.Value, f *podschema.Field, n *node, how taking) error {
-	return build(held(f.Of(owner), f.Pointer), f.Type, n, how)
+// buildHeld is build for a place that may hold a pointer to the value.
+func buildHeld(dst reflect.Value, t *podschema.Type, pointer bool, n *node, how taking) {
+	switch {
+	case n.kind == null:
+	case pointer && !n.special:
+		dst.Set(n.value.Addr())
+	default:
+		build(held(dst, pointer), t, n, how)
+	}
 }
 
 // held returns the place where a value goes, behind a new pointer when it is
@@ -67,51 +68,52 @@ func held(dst reflect.Value, pointer bool) reflect.Value {
 	return dst.Elem()
 }
 
-func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) error {
-	m := reflect.MakeMapWithSize(t.Go, len(n.members))
-	for i := range n.members {
-		if err := buildEntry(m, t, &n.members[i], how); err != nil {
-			return err
-		}
+func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) {
+	dst.Set(reflect.MakeMapWithSize(t.Go, len(n.children)))
+	for _, m := range n.children {
+		buildEntry(dst, t, m, how)
 	}
-	dst.Set(m)
-	return nil
 }
 
 // buildEntry sets one entry of a map. A null is dropped by cleaning and decodes
 // to the zero value otherwise.
-func buildEntry(m reflect.Value, t *podschema.Type, e *member, how taking) error {
-	if how == cleaned && e.value.kind == null || !how.keeps(e.value) {
-		return nil
+func buildEntry(dst reflect.Value, t *podschema.Type, e *node, how taking) {
+	switch {
+	case how == cleaned && e.kind == null || !how.keeps(e):
+	case t.Go == stringMap:
+		texts(dst)[e.name] = e.scalar
+	default:
+		v := reflect.New(t.Go.Elem()).Elem()
+		buildHeld(v, t.Elem, t.ElemPointer, e, how)
+		dst.SetMapIndex(reflect.ValueOf(e.name).Convert(t.Go.Key()), v)
 	}
-	v := reflect.New(t.Go.Elem()).Elem()
-	if e.value.kind != null {
-		if err := build(held(v, t.ElemPointer), t.Elem, e.value, how); err != nil {
-			return at(e.name, err)
-		}
-	}
-	m.SetMapIndex(reflect.ValueOf(e.name).Convert(t.Go.Key()), v)
-	return nil
 }
 
-func buildList(dst reflect.Value, t *podschema.Type, items []*node, how taking) error {
-	s := reflect.MakeSlice(t.Go, 0, len(items))
-	for i, item := range items {
-		if !how.keeps(item) {
-			continue
-		}
-		s = s.Slice(0, s.Len()+1)
-		if err := buildItem(s.Index(s.Len()-1), t, item, how); err != nil {
-			return at(itemStep(item, i), err)
+// Labels, annotations and the like are most of the maps, and need no reflection.
+var stringMap = reflect.TypeFor[map[string]string]()
+
+func texts(m reflect.Value) map[string]string { return *m.Addr().Interface().(*map[string]string) }
+
+func buildList(dst reflect.Value, t *podschema.Type, n *node, how taking) {
+	makeList(dst, t, len(n.children))
+	kept := 0
+	for _, item := range n.children {
+		if how.keeps(item) {
+			buildHeld(dst.Index(kept), t.Elem, t.ElemPointer, item, how)
+			kept++
 		}
 	}
-	dst.Set(s)
-	return nil
+	dst.Set(dst.Slice3(0, kept, kept))
 }
 
-func buildItem(dst reflect.Value, t *podschema.Type, item *node, how taking) error {
-	if item.kind == null {
-		return nil
+// makeList sets dst to a list without room for more: what is appended to a list
+// that is shared must never go into its memory.
+func makeList(dst reflect.Value, t *podschema.Type, length int) {
+	if length == 0 {
+		dst.Set(reflect.MakeSlice(t.Go, 0, 0))
+		return
 	}
-	return build(held(dst, t.ElemPointer), t.Elem, item, how)
+	dst.Grow(length)
+	dst.SetLen(length)
+	dst.SetCap(length)
 }

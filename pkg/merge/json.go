@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Limits of an overlay. A pod has to fit into an object of 1.5 MiB in the API
@@ -57,7 +56,7 @@ func (t *tree) from(token json.Token, depth int) (*node, error) {
 	}
 	switch v := token.(type) {
 	case nil:
-		return &node{kind: null, special: true}, nil
+		return &node{kind: null}, nil
 	case bool:
 		return &node{kind: boolean, scalar: strconv.FormatBool(v)}, nil
 	case json.Number:
@@ -78,10 +77,9 @@ func (t *tree) list(depth int) (*node, error) {
 	for t.decoder.More() {
 		item, err := t.value(depth + 1)
 		if err != nil {
-			return nil, at("["+strconv.Itoa(len(n.items))+"]", err)
+			return nil, at("["+strconv.Itoa(len(n.children))+"]", err)
 		}
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		n.children = append(n.children, item)
 	}
 	_, err := t.decoder.Token()
 	return n, wrap(err)
@@ -113,26 +111,26 @@ func (t *tree) object(depth int) (*node, error) {
 // the caller passes back in, once looking at every entry would be slow.
 func (n *node) set(name string, value *node, seen map[string]int) map[string]int {
 	const few = 16
-	n.special = n.special || value.special || strings.HasPrefix(name, "$")
-	if seen == nil && len(n.members) > few {
+	value.name = name
+	if seen == nil && len(n.children) > few {
 		seen = make(map[string]int, 4*few)
-		for i, m := range n.members {
+		for i, m := range n.children {
 			seen[m.name] = i
 		}
 	}
 	i, found := seen[name]
 	if seen == nil {
-		i = slices.IndexFunc(n.members, func(m member) bool { return m.name == name })
+		i = slices.IndexFunc(n.children, func(m *node) bool { return m.name == name })
 		found = i >= 0
 	}
 	if found {
-		n.members[i].value = value
+		n.children[i] = value
 		return seen
 	}
 	if seen != nil {
-		seen[name] = len(n.members)
+		seen[name] = len(n.children)
 	}
-	n.members = append(n.members, member{name: name, value: value})
+	n.children = append(n.children, value)
 	return seen
 }
 

@@ -11,20 +11,20 @@ func applyList(dst reflect.Value, f *podschema.Field, n *node, p presence) error
 	switch {
 	case !f.Merge:
 		dst.SetZero()
-		return build(dst, f.Type, n, asIs)
+		build(dst, f.Type, n, asIs)
+		return nil
 	case f.Key() != nil:
 		return applyKeyed(dst, f, n, p)
 	}
-	return applySet(dst, f, n)
+	applySet(dst, f, n)
+	return nil
 }
 
 // applySet joins two lists of scalars without repeating any.
-func applySet(dst reflect.Value, f *podschema.Field, n *node) error {
+func applySet(dst reflect.Value, f *podschema.Field, n *node) {
 	before := idents(dst, nil)
 	added := reflect.New(f.Type.Go).Elem()
-	if err := build(added, f.Type, n, asIs); err != nil {
-		return err
-	}
+	build(added, f.Type, n, asIs)
 	wanted := idents(added, nil)
 	both := reflect.AppendSlice(copyList(dst, added.Len()), added)
 	merged := reflect.MakeSlice(both.Type(), 0, both.Len())
@@ -38,7 +38,6 @@ func applySet(dst reflect.Value, f *podschema.Field, n *node) error {
 		}
 	}
 	permute(dst, merged, arrange(ids, wanted, before))
-	return nil
 }
 
 // copyList returns a copy with room for more items.
@@ -72,11 +71,11 @@ type keyed struct {
 }
 
 func readKeyed(n *node, mergeKey string) (k keyed, err error) {
-	for i, item := range n.items {
+	for i, item := range n.children {
 		if item.kind != object {
 			return k, at(itemStep(item, i), errorf("is %s, must be an object", item))
 		}
-		replace := item.patch != nil && item.patch.kind == text && item.patch.scalar == replaceValue
+		replace := item.patched() && item.patch.kind == text && item.patch.scalar == replaceValue
 		if replace {
 			k.replace = true
 			continue
@@ -86,7 +85,7 @@ func readKeyed(n *node, mergeKey string) (k keyed, err error) {
 			return k, at(itemStep(item, i), errorf("has no %s, by which the items of this list are told apart", mergeKey))
 		}
 		switch {
-		case item.patch == nil:
+		case !item.patched():
 			k.items, k.at = append(k.items, item), append(k.at, i)
 			k.ids = append(k.ids, identOfNode(key))
 		case item.patch.kind == text && item.patch.scalar == deleteValue:
@@ -108,11 +107,12 @@ func applyKeyed(dst reflect.Value, f *podschema.Field, n *node, p presence) erro
 	if err != nil {
 		return err
 	}
-	if len(n.items) == 0 && dst.Len() == 0 {
+	if len(n.children) == 0 && dst.Len() == 0 {
 		return nil
 	}
 	if k.replace {
-		return replaceKeyed(dst, f, k)
+		replaceKeyed(dst, f, k)
+		return nil
 	}
 	key := f.Key()
 	out := reflect.MakeSlice(dst.Type(), 0, dst.Len()+len(k.items))
@@ -125,19 +125,19 @@ func applyKeyed(dst reflect.Value, f *podschema.Field, n *node, p presence) erro
 	ids, place := before, ranks(before)
 	for i, item := range k.items {
 		id := k.ids[i]
-		if j, ok := place[id]; ok {
-			origin := p
-			if j >= len(before) {
-				origin = ofOverlay
-			}
-			err = apply(out.Index(j), f.Type.Elem, item, origin)
-		} else {
+		j, found := place[id]
+		if !found {
 			place[id] = out.Len()
 			ids = append(ids, id)
 			out = out.Slice(0, out.Len()+1)
-			err = build(out.Index(out.Len()-1), f.Type.Elem, item, asIs)
+			build(out.Index(out.Len()-1), f.Type.Elem, item, asIs)
+			continue
 		}
-		if err != nil {
+		origin := p
+		if j >= len(before) {
+			origin = ofOverlay
+		}
+		if err := apply(out.Index(j), f.Type.Elem, item, origin); err != nil {
 			return at(itemStep(item, k.at[i]), err)
 		}
 	}
@@ -146,15 +146,12 @@ func applyKeyed(dst reflect.Value, f *podschema.Field, n *node, p presence) erro
 }
 
 // replaceKeyed puts the overlay's items in the place of the pod's.
-func replaceKeyed(dst reflect.Value, f *podschema.Field, k keyed) error {
+func replaceKeyed(dst reflect.Value, f *podschema.Field, k keyed) {
 	out := reflect.MakeSlice(dst.Type(), len(k.items), len(k.items))
 	for i, item := range k.items {
-		if err := build(out.Index(i), f.Type.Elem, item, asIs); err != nil {
-			return at(itemStep(item, k.at[i]), err)
-		}
+		build(out.Index(i), f.Type.Elem, item, asIs)
 	}
 	permute(dst, out, arrange(k.ids, nil, k.ids))
-	return nil
 }
 
 // applyOrder merges a list together with the $setElementOrder given for it. The
@@ -188,12 +185,13 @@ func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
 	case found && n != nil:
 		err = applyList(dst, f, n, p)
 	case n != nil:
-		err = buildField(owner, f, n, undirected)
+		dst.SetZero()
+		build(dst, f.Type, n, undirected)
 	}
 	if err != nil {
 		return err
 	}
-	if !found && len(n.items) == 0 || dst.Len() == 0 && len(before) == 0 {
+	if !found && len(n.children) == 0 || dst.Len() == 0 && len(before) == 0 {
 		return nil
 	}
 	permute(dst, copyList(dst, 0), arrange(idents(dst, key), wanted, before))
@@ -201,8 +199,8 @@ func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
 }
 
 func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error) {
-	ids := make([]ident, 0, len(n.items))
-	for i, item := range n.items {
+	ids := make([]ident, 0, len(n.children))
+	for i, item := range n.children {
 		if key == nil {
 			ids = append(ids, identOfNode(item))
 			continue
@@ -219,12 +217,12 @@ func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error
 // orderCovers checks that the order names every item of the list, and in the
 // order of the list.
 func orderCovers(n *node, f *podschema.Field, key *podschema.Field, wanted []ident) error {
-	if len(wanted) == 0 || len(n.items) == 0 {
+	if len(wanted) == 0 || len(n.children) == 0 {
 		return nil
 	}
 	next := 0
-	for i, item := range n.items {
-		if key != nil && item.patch != nil {
+	for i, item := range n.children {
+		if key != nil && item.patched() {
 			continue
 		}
 		value := item

@@ -56,8 +56,10 @@ type scanner struct {
 	indent  int
 	done    bool
 
-	slab  []node
-	nodes int
+	count    int
+	nodes    []node  // not yet used
+	children []*node // not yet used
+	open     []*node // children of the collections that are being read
 }
 
 func (s *scanner) fail() { panic(giveUp) }
@@ -69,17 +71,19 @@ func (s *scanner) require(ok bool) {
 }
 
 func (s *scanner) node(k kind, scalar string) *node {
-	const chunk = 128
-	s.nodes++
-	s.require(s.nodes <= maxNodes)
-	if len(s.slab) == 0 {
-		s.slab = make([]node, chunk)
+	s.count++
+	s.require(s.count <= maxNodes)
+	if len(s.nodes) == 0 {
+		s.nodes = make([]node, s.few())
 	}
-	n := &s.slab[0]
-	s.slab = s.slab[1:]
-	n.kind, n.scalar, n.special = k, scalar, k == null
+	n := &s.nodes[0]
+	s.nodes = s.nodes[1:]
+	n.kind, n.scalar = k, scalar
 	return n
 }
+
+// few is as many nodes as a text of this length has.
+func (s *scanner) few() int { return min(len(s.text)/16+8, 1024) }
 
 // advance goes to the next line that is neither blank nor a comment.
 func (s *scanner) advance() {
@@ -123,39 +127,67 @@ func (s *scanner) dash() bool {
 }
 
 func (s *scanner) mapping(indent, depth int) *node {
-	n := s.node(object, "")
-	var seen map[string]int
+	n, mark := s.node(object, ""), len(s.open)
+	var seen map[string]bool
 	for {
 		name, after, ok := s.blockKey(s.content)
 		s.require(ok)
-		seen = s.add(n, name, s.value(after, indent, depth+1, true), seen)
+		seen = s.add(mark, name, s.value(after, indent, depth+1, true), seen)
 		if s.done || s.indent < indent {
-			return n
+			return s.close(n, mark)
 		}
 		s.require(s.indent == indent && !s.dash())
 	}
 }
 
-// add adds an entry of a mapping. One that occurs twice is for the library.
-func (s *scanner) add(n *node, name string, value *node, seen map[string]int) map[string]int {
-	before := len(n.members)
-	seen = n.set(name, value, seen)
-	s.require(len(n.members) > before)
+// add adds an entry to the mapping whose entries are open from the mark on. One
+// that occurs twice is for the library. It keeps an index, which the caller
+// passes back in, once looking at every entry would be slow.
+func (s *scanner) add(mark int, name string, value *node, seen map[string]bool) map[string]bool {
+	const few = 32
+	entries := s.open[mark:]
+	if seen == nil && len(entries) > few {
+		seen = make(map[string]bool, 4*few)
+		for _, m := range entries {
+			seen[m.name] = true
+		}
+	}
+	if seen != nil {
+		s.require(!seen[name])
+		seen[name] = true
+	} else {
+		for _, m := range entries {
+			s.require(m.name != name)
+		}
+	}
+	value.name = name
+	s.open = append(s.open, value)
 	return seen
 }
 
+// close gives a collection the children that are open from the mark on.
+func (s *scanner) close(n *node, mark int) *node {
+	children := s.open[mark:]
+	if len(s.children) < len(children) {
+		s.children = make([]*node, max(len(children), s.few()))
+	}
+	n.children = s.children[:len(children):len(children)]
+	s.children = s.children[len(children):]
+	copy(n.children, children)
+	s.open = s.open[:mark]
+	return n
+}
+
 func (s *scanner) sequence(indent, depth int) *node {
-	n := s.node(list, "")
+	n, mark := s.node(list, ""), len(s.open)
 	for {
-		item := s.item(indent, depth+1)
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		s.open = append(s.open, s.item(indent, depth+1))
 		if s.done || s.indent < indent {
-			return n
+			return s.close(n, mark)
 		}
 		s.require(s.indent == indent)
 		if !s.dash() {
-			return n // the mapping around, whose keys are not indented less
+			return s.close(n, mark) // the mapping around, whose keys are not indented less
 		}
 	}
 }

@@ -23,13 +23,13 @@ func (f *flow) value(depth int) *node {
 }
 
 func (f *flow) object(depth int) *node {
-	n := f.node(object, "")
-	var seen map[string]int
+	n, mark := f.node(object, ""), len(f.open)
+	var seen map[string]bool
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == '}' {
 			f.at++
-			return n
+			return f.close(n, mark)
 		}
 		quotes := f.peek() == '"'
 		name, after, ok := f.key(f.at, f.lineEnd(f.at))
@@ -38,26 +38,24 @@ func (f *flow) object(depth int) *node {
 		// As in JSON, the value may follow at once where the key is in quotes.
 		f.require(quotes || f.peek() == ' ' || f.peek() == '\n')
 		f.blanks()
-		seen = f.add(n, name, f.value(depth+1), seen)
+		seen = f.add(mark, name, f.value(depth+1), seen)
 		if f.ends('}') {
-			return n
+			return f.close(n, mark)
 		}
 	}
 }
 
 func (f *flow) array(depth int) *node {
-	n := f.node(list, "")
+	n, mark := f.node(list, ""), len(f.open)
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == ']' {
 			f.at++
-			return n
+			return f.close(n, mark)
 		}
-		item := f.value(depth + 1)
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		f.open = append(f.open, f.value(depth+1))
 		if f.ends(']') {
-			return n
+			return f.close(n, mark)
 		}
 	}
 }
