@@ -43,7 +43,7 @@ func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
 		return applyPatch(dst, t, n)
 	}
 	if t.Kind == podschema.Map {
-		ownMap(dst, t, len(n.children))
+		ownMap(dst, t, int(n.count))
 	}
 	if n.directives != nil {
 		if err := applyDirectives(dst, t, n, p); err != nil {
@@ -54,7 +54,7 @@ func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
 		applyEntries(dst, t, n)
 		return nil
 	}
-	for _, m := range n.children {
+	for _, m := range n.children() {
 		if n.ordered(m.name) {
 			continue
 		}
@@ -113,14 +113,14 @@ func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
 	if n.retain.kind != list {
 		return errorf("is %s, must be a list of names", n.retain)
 	}
-	names := make(map[string]bool, len(n.retain.children))
-	for _, item := range n.retain.children {
+	names := make(map[string]bool, n.retain.count)
+	for _, item := range n.retain.children() {
 		if item.kind != text {
 			return errorf("contains %s, must be a list of names", item)
 		}
 		names[item.scalar] = true
 	}
-	for _, m := range n.children {
+	for _, m := range n.children() {
 		if m.kind != null && !names[m.name] {
 			return errorf("does not name %q, which is set beside it", m.name)
 		}
@@ -155,7 +155,7 @@ func ownMap(dst reflect.Value, t *podschema.Type, more int) {
 }
 
 func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {
-	for _, m := range n.children {
+	for _, m := range n.children() {
 		if m.kind == null {
 			dst.SetMapIndex(reflect.ValueOf(m.name).Convert(t.Go.Key()), reflect.Value{})
 		} else {
@@ -216,7 +216,7 @@ func applyDeletion(owner reflect.Value, d *directive, p presence) error {
 		}
 		return applyKeyed(dst, d.field, d.value, p)
 	}
-	drop := scalarKeys(d.value.children)
+	drop := scalarKeys(d.value)
 	kept := reflect.MakeSlice(dst.Type(), 0, dst.Len())
 	for i := range dst.Len() {
 		if !drop[identOf(dst.Index(i))] {

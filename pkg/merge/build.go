@@ -33,13 +33,13 @@ func build(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 	switch {
 	case n.kind == null:
 	case !n.special:
-		dst.Set(n.value)
+		dst.Set(reflect.ValueOf(n.value).Elem())
 	case n.kind == list:
 		buildList(dst, t, n, how)
 	case t.Kind == podschema.Map:
 		buildMap(dst, t, n, how)
 	default:
-		for _, m := range n.children {
+		for _, m := range n.children() {
 			if m.kind != null && how.keeps(m) {
 				buildHeld(m.field.Of(dst), m.field.Type, m.field.Pointer, m, how)
 			}
@@ -52,7 +52,7 @@ func buildHeld(dst reflect.Value, t *podschema.Type, pointer bool, n *node, how 
 	switch {
 	case n.kind == null:
 	case pointer && !n.special:
-		dst.Set(n.value.Addr())
+		dst.Set(reflect.ValueOf(n.value))
 	default:
 		build(held(dst, pointer), t, n, how)
 	}
@@ -69,8 +69,8 @@ func held(dst reflect.Value, pointer bool) reflect.Value {
 }
 
 func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) {
-	dst.Set(reflect.MakeMapWithSize(t.Go, len(n.children)))
-	for _, m := range n.children {
+	dst.Set(reflect.MakeMapWithSize(t.Go, int(n.count)))
+	for _, m := range n.children() {
 		buildEntry(dst, t, m, how)
 	}
 }
@@ -95,9 +95,9 @@ var stringMap = reflect.TypeFor[map[string]string]()
 func texts(m reflect.Value) map[string]string { return *m.Addr().Interface().(*map[string]string) }
 
 func buildList(dst reflect.Value, t *podschema.Type, n *node, how taking) {
-	makeList(dst, t, len(n.children))
+	makeList(dst, t, int(n.count))
 	kept := 0
-	for _, item := range n.children {
+	for _, item := range n.children() {
 		if how.keeps(item) {
 			buildHeld(dst.Index(kept), t.Elem, t.ElemPointer, item, how)
 			kept++

@@ -2,7 +2,6 @@ package merge
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
@@ -22,12 +21,13 @@ const (
 // directives takes an object's directives out of its entries. They are told
 // apart by their names alone, so none of them can be the name of a label.
 func (r *resolver) directives(n *node, t *podschema.Type) error {
-	if !slices.ContainsFunc(n.children, func(m *node) bool { return strings.HasPrefix(m.name, "$") }) {
+	if !hasDirectives(n) {
 		return nil
 	}
 	n.directives = new(directives)
-	kept := n.children[:0]
-	for _, m := range n.children {
+	m, kept := rebuild(n)
+	for next := m; m != nil; m = next {
+		next = m.next
 		var err error
 		switch {
 		case m.name == patchDirective:
@@ -40,14 +40,22 @@ func (r *resolver) directives(n *node, t *podschema.Type) error {
 		case strings.HasPrefix(m.name, deletionPrefix):
 			n.deletions, err = appendDeletion(n.deletions, m, t)
 		default:
-			kept = append(kept, m)
+			kept.add(m)
 		}
 		if err != nil {
 			return at(m.name, err)
 		}
 	}
-	n.children = kept
 	return nil
+}
+
+func hasDirectives(n *node) bool {
+	for _, m := range n.children() {
+		if strings.HasPrefix(m.name, "$") {
+			return true
+		}
+	}
+	return false
 }
 
 func newDirective(m *node, prefix string, t *podschema.Type) directive {

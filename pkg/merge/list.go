@@ -71,7 +71,7 @@ type keyed struct {
 }
 
 func readKeyed(n *node, mergeKey string) (k keyed, err error) {
-	for i, item := range n.children {
+	for i, item := range n.children() {
 		if item.kind != object {
 			return k, at(itemStep(item, i), errorf("is %s, must be an object", item))
 		}
@@ -107,7 +107,7 @@ func applyKeyed(dst reflect.Value, f *podschema.Field, n *node, p presence) erro
 	if err != nil {
 		return err
 	}
-	if len(n.children) == 0 && dst.Len() == 0 {
+	if n.count == 0 && dst.Len() == 0 {
 		return nil
 	}
 	if k.replace {
@@ -191,7 +191,7 @@ func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
 	if err != nil {
 		return err
 	}
-	if !found && len(n.children) == 0 || dst.Len() == 0 && len(before) == 0 {
+	if !found && n.count == 0 || dst.Len() == 0 && len(before) == 0 {
 		return nil
 	}
 	permute(dst, copyList(dst, 0), arrange(idents(dst, key), wanted, before))
@@ -199,8 +199,8 @@ func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
 }
 
 func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error) {
-	ids := make([]ident, 0, len(n.children))
-	for i, item := range n.children {
+	ids := make([]ident, 0, n.count)
+	for i, item := range n.children() {
 		if key == nil {
 			ids = append(ids, identOfNode(item))
 			continue
@@ -217,11 +217,11 @@ func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error
 // orderCovers checks that the order names every item of the list, and in the
 // order of the list.
 func orderCovers(n *node, f *podschema.Field, key *podschema.Field, wanted []ident) error {
-	if len(wanted) == 0 || len(n.children) == 0 {
+	if len(wanted) == 0 || n.count == 0 {
 		return nil
 	}
 	next := 0
-	for i, item := range n.children {
+	for i, item := range n.children() {
 		if key != nil && item.patched() {
 			continue
 		}
@@ -243,9 +243,9 @@ func orderCovers(n *node, f *podschema.Field, key *podschema.Field, wanted []ide
 	return nil
 }
 
-func scalarKeys(items []*node) map[ident]bool {
-	m := make(map[ident]bool, len(items))
-	for _, item := range items {
+func scalarKeys(n *node) map[ident]bool {
+	m := make(map[ident]bool, n.count)
+	for _, item := range n.children() {
 		m[identOfNode(item)] = true
 	}
 	return m

@@ -2,7 +2,6 @@ package merge
 
 import (
 	"encoding/json"
-	"reflect"
 	"strconv"
 	"strings"
 
@@ -26,20 +25,21 @@ func (k kind) String() string {
 
 // node is a value of an overlay. Nodes do not change once ParseOverlay is done.
 type node struct {
-	name     string           // of an entry of an object
-	field    *podschema.Field // of an entry of a struct
-	kind     kind
-	scalar   string  // text as it is, numbers and booleans as JSON writes them
-	children []*node // entries of an object, known fields and map entries only; items of a list
+	kind kind
+	// special is set when it depends on the place in the pod what the node
+	// becomes, because a directive or a null is in here, at any depth.
+	special     bool
+	count       int32            // of children
+	first, next *node            // its first child, and the next one of its parent's
+	name        string           // of an entry of an object
+	field       *podschema.Field // of an entry of a struct
+	scalar      string           // text as it is, numbers and booleans as JSON writes them
 	*directives
 
-	// value is what the node becomes in a pod. It is made once, and every pod
-	// that takes it shares its memory: nobody writes below it.
-	value reflect.Value
-	// special is set when it depends on the place in the pod what the node
-	// becomes, because a directive or a null is in here, at any depth. There is
-	// no value then.
-	special bool
+	// value points to what the node becomes in a pod, unless it is special. It
+	// is made once, and every pod that takes it shares its memory: nobody writes
+	// to it or below it.
+	value any
 }
 
 // directives are the directives of an object, taken out of its entries.
@@ -78,16 +78,6 @@ func (n *node) String() string {
 	return s
 }
 
-// member finds an entry by name, null ones included.
-func (n *node) member(name string) *node {
-	for _, m := range n.children {
-		if m.name == name {
-			return m
-		}
-	}
-	return nil
-}
-
 // appendJSON writes the node back as JSON, for types that read their own.
 func (n *node) appendJSON(b []byte) []byte {
 	switch n.kind {
@@ -99,7 +89,7 @@ func (n *node) appendJSON(b []byte) []byte {
 		return appendString(b, n.scalar)
 	case object:
 		b = append(b, '{')
-		for i, m := range n.children {
+		for i, m := range n.children() {
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -110,7 +100,7 @@ func (n *node) appendJSON(b []byte) []byte {
 		return append(b, '}')
 	default:
 		b = append(b, '[')
-		for i, item := range n.children {
+		for i, item := range n.children() {
 			if i > 0 {
 				b = append(b, ',')
 			}

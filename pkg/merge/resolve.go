@@ -31,7 +31,7 @@ func (r *resolver) value(n *node, t *podschema.Type, dst reflect.Value) (err err
 	default:
 		err = scalar(dst, t, n)
 	}
-	n.value = dst
+	n.value = dst.Addr().Interface()
 	return err
 }
 
@@ -47,8 +47,9 @@ func (r *resolver) object(n *node, t *podschema.Type, dst reflect.Value) error {
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
-	kept := n.children[:0]
-	for _, m := range n.children {
+	m, kept := rebuild(n)
+	for next := m; m != nil; m = next {
+		next = m.next
 		mark := len(r.unknown)
 		if m.field = t.Field(m.name); m.field == nil {
 			r.report(m)
@@ -59,9 +60,8 @@ func (r *resolver) object(n *node, t *podschema.Type, dst reflect.Value) error {
 		}
 		r.found(mark, m.name)
 		n.special = n.special || m.special
-		kept = append(kept, m)
+		kept.add(m)
 	}
-	n.children = kept
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error 
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
-	for _, m := range n.children {
+	for _, m := range n.children() {
 		if t.Go == stringMap {
 			if m.kind != text && m.kind != null {
 				return at(m.name, wrong(m, t.Elem))
@@ -87,8 +87,8 @@ func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error 
 }
 
 func (r *resolver) list(n *node, t *podschema.Type, dst reflect.Value) error {
-	makeList(dst, t, len(n.children))
-	for i, item := range n.children {
+	makeList(dst, t, int(n.count))
+	for i, item := range n.children() {
 		mark := len(r.unknown)
 		if err := r.held(item, t.Elem, t.ElemPointer, dst.Index(i)); err != nil {
 			return at(itemStep(item, i), err)

@@ -23,13 +23,12 @@ func (f *flow) value(depth int) *node {
 }
 
 func (f *flow) object(depth int) *node {
-	n, mark := f.node(object, ""), len(f.open)
-	var seen map[string]bool
+	c := chain{of: f.node(object, "")}
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == '}' {
 			f.at++
-			return f.close(n, mark)
+			return c.of
 		}
 		quotes := f.peek() == '"'
 		name, after, ok := f.key(f.at, f.lineEnd(f.at))
@@ -38,24 +37,24 @@ func (f *flow) object(depth int) *node {
 		// As in JSON, the value may follow at once where the key is in quotes.
 		f.require(quotes || f.peek() == ' ' || f.peek() == '\n')
 		f.blanks()
-		seen = f.add(mark, name, f.value(depth+1), seen)
+		f.add(&c, name, f.value(depth+1))
 		if f.ends('}') {
-			return f.close(n, mark)
+			return c.of
 		}
 	}
 }
 
 func (f *flow) array(depth int) *node {
-	n, mark := f.node(list, ""), len(f.open)
+	c := chain{of: f.node(list, "")}
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == ']' {
 			f.at++
-			return f.close(n, mark)
+			return c.of
 		}
-		f.open = append(f.open, f.value(depth+1))
+		c.add(f.value(depth + 1))
 		if f.ends(']') {
-			return f.close(n, mark)
+			return c.of
 		}
 	}
 }

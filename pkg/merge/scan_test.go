@@ -23,15 +23,19 @@ func byLibrary(t testing.TB, s string) (*node, bool) {
 
 // sorted puts entries in order of their names, as they mean the same in any.
 func sorted(n *node) *node {
-	c := *n
-	c.children = nil
-	for _, m := range n.children {
-		c.children = append(c.children, sorted(m))
+	var all []*node
+	for _, m := range n.children() {
+		all = append(all, sorted(m))
 	}
 	if n.kind == object {
-		slices.SortFunc(c.children, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
+		slices.SortFunc(all, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
 	}
-	return &c
+	copied := *n
+	_, c := rebuild(&copied)
+	for _, m := range all {
+		c.add(m)
+	}
+	return &copied
 }
 
 func equal(a, b *node) string {
