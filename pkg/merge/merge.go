@@ -15,6 +15,9 @@
 //   - a directive within a map (labels) never ends up as one of its entries;
 //   - where an overlay names one item of a list twice and the first of the two
 //     has directives beneath it, list order there may differ;
+//   - where an overlay gives an order to a list and both deletes from and adds to
+//     it, new items may stand elsewhere: the library overwrites the order that it
+//     compares with;
 //   - where one object both adds to a list of scalars and deletes from it, the
 //     deletions come first; the library's answer depends on chance.
 package merge

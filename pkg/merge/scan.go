@@ -75,20 +75,17 @@ func (s *scanner) require(ok bool) {
 }
 
 func (s *scanner) node(k kind, scalar string) *node {
+	const chunk = 46 // which fill 4 KiB
 	s.count++
 	s.require(s.count <= maxNodes)
 	if len(s.nodes) == 0 {
-		s.nodes = make([]node, s.few())
+		s.nodes = make([]node, chunk)
 	}
 	n := &s.nodes[0]
 	s.nodes = s.nodes[1:]
 	n.kind, n.scalar = k, scalar
 	return n
 }
-
-// few is about as many nodes as a text of this length has, of those that are
-// made at once.
-func (s *scanner) few() int { return min(len(s.text)/16+8, 64) }
 
 // advance goes to the next line that is neither blank nor a comment.
 func (s *scanner) advance() {
