@@ -157,7 +157,7 @@ func ownMap(dst reflect.Value, t *podschema.Type, more int) {
 func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {
 	for _, m := range n.children() {
 		if m.kind == null {
-			dst.SetMapIndex(reflect.ValueOf(m.name).Convert(t.Go.Key()), reflect.Value{})
+			dst.SetMapIndex(mapKey(t, m.name), reflect.Value{})
 		} else {
 			buildEntry(dst, t, m, cleaned)
 		}

@@ -28,22 +28,24 @@ func (t taking) keeps(n *node) bool {
 }
 
 // build sets dst, which is the zero value, to the value of n. Only a special
-// node has to be taken apart, the value of others is there already.
+// node has to be taken apart; of the others a scalar is set and the rest is there.
 func build(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 	switch {
 	case n.kind == null:
-	case !n.special:
+	case !n.special && n.value != nil:
 		dst.Set(reflect.ValueOf(n.value).Elem())
 	case n.kind == list:
 		buildList(dst, t, n, how)
-	case t.Kind == podschema.Map:
-		buildMap(dst, t, n, how)
-	default:
+	case t.Kind == podschema.Struct:
 		for _, m := range n.children() {
 			if m.kind != null && how.keeps(m) {
 				buildHeld(m.field.Of(dst), m.field.Type, m.field.Pointer, m, how)
 			}
 		}
+	case t.Kind == podschema.Map:
+		buildMap(dst, t, n, how)
+	default:
+		_ = scalar(dst, t, n) // as the resolver has done, without an error
 	}
 }
 
@@ -51,21 +53,14 @@ func build(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 func buildHeld(dst reflect.Value, t *podschema.Type, pointer bool, n *node, how taking) {
 	switch {
 	case n.kind == null:
-	case pointer && !n.special:
+	case !pointer:
+		build(dst, t, n, how)
+	case !n.special:
 		dst.Set(reflect.ValueOf(n.value))
 	default:
-		build(held(dst, pointer), t, n, how)
+		dst.Set(reflect.New(t.Go))
+		build(dst.Elem(), t, n, how)
 	}
-}
-
-// held returns the place where a value goes, behind a new pointer when it is
-// held by one.
-func held(dst reflect.Value, pointer bool) reflect.Value {
-	if !pointer {
-		return dst
-	}
-	dst.Set(reflect.New(dst.Type().Elem()))
-	return dst.Elem()
 }
 
 func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) {
@@ -85,8 +80,14 @@ func buildEntry(dst reflect.Value, t *podschema.Type, e *node, how taking) {
 	default:
 		v := reflect.New(t.Go.Elem()).Elem()
 		buildHeld(v, t.Elem, t.ElemPointer, e, how)
-		dst.SetMapIndex(reflect.ValueOf(e.name).Convert(t.Go.Key()), v)
+		dst.SetMapIndex(mapKey(t, e.name), v)
 	}
+}
+
+func mapKey(t *podschema.Type, name string) reflect.Value {
+	key := reflect.New(t.Go.Key()).Elem()
+	key.SetString(name)
+	return key
 }
 
 // Labels, annotations and the like are most of the maps, and need no reflection.

@@ -16,31 +16,36 @@ type resolver struct {
 }
 
 // value makes the value of a node in dst, which is the zero value of t.
-func (r *resolver) value(n *node, t *podschema.Type, dst reflect.Value) (err error) {
+func (r *resolver) value(n *node, t *podschema.Type, dst reflect.Value) error {
 	switch {
 	case n.kind == null:
 		return nil
 	case t.Kind == podschema.Struct && n.kind == object:
-		err = r.object(n, t, dst)
+		n.value = dst.Addr().Interface()
+		return r.object(n, t, dst)
 	case t.Kind == podschema.Map && n.kind == object:
-		err = r.mapping(n, t, dst)
+		n.value = dst.Addr().Interface()
+		return r.mapping(n, t, dst)
 	case t.Kind == podschema.List && n.kind == list:
-		err = r.list(n, t, dst)
+		n.value = dst.Addr().Interface()
+		return r.list(n, t, dst)
 	case t.Kind == podschema.Struct, t.Kind == podschema.Map, t.Kind == podschema.List:
-		err = wrong(n, t)
-	default:
-		err = scalar(dst, t, n)
+		return wrong(n, t)
 	}
-	n.value = dst.Addr().Interface()
-	return err
+	if t.Kind == podschema.Leaf {
+		n.value = dst.Addr().Interface()
+	}
+	return scalar(dst, t, n)
 }
 
 // held is value for a place that may hold a pointer to it.
 func (r *resolver) held(n *node, t *podschema.Type, pointer bool, dst reflect.Value) error {
-	if n.kind == null {
-		return nil
+	if pointer && n.kind != null {
+		dst.Set(reflect.New(t.Go))
+		n.value = dst.Interface()
+		dst = dst.Elem()
 	}
-	return r.value(n, t, held(dst, pointer))
+	return r.value(n, t, dst)
 }
 
 func (r *resolver) object(n *node, t *podschema.Type, dst reflect.Value) error {
@@ -74,7 +79,7 @@ func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error 
 			if m.kind != text && m.kind != null {
 				return at(m.name, wrong(m, t.Elem))
 			}
-		} else if err := r.value(m, t.Elem, reflect.New(t.Elem.Go).Elem()); err != nil {
+		} else if err := r.held(m, t.Elem, t.ElemPointer, reflect.New(t.Go.Elem()).Elem()); err != nil {
 			return at(m.name, err)
 		}
 		// A null in a map may be an entry or not, in a struct it never is.

@@ -5,6 +5,9 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
@@ -32,15 +35,22 @@ func scalar(dst reflect.Value, t *podschema.Type, n *node) error {
 		}
 		dst.SetInt(i)
 	default:
-		if err := decode(n.appendJSON(nil), dst.Addr().Interface()); err != nil {
+		if err := decode(n, dst.Addr().Interface()); err != nil {
 			return errorf("%s is not a valid %s: %v", n, t.Go.Name(), err)
 		}
 	}
 	return nil
 }
 
-// decode spares types that read their own JSON the check that it is JSON.
-func decode(data []byte, into any) error {
+// decode sets what reads its own JSON, without checking first that it is JSON.
+// Quantities, most of these, do not need it written down.
+func decode(n *node, into any) error {
+	if q, ok := into.(*resource.Quantity); ok && (n.kind == text || n.kind == number) {
+		parsed, err := resource.ParseQuantity(strings.TrimSpace(n.scalar))
+		*q = parsed
+		return err
+	}
+	data := n.appendJSON(nil)
 	if own, ok := into.(json.Unmarshaler); ok {
 		return own.UnmarshalJSON(data)
 	}
