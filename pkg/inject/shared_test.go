@@ -118,7 +118,7 @@ func TestOnePodDoesNotShowInAnother(t *testing.T) {
 				undo, err := s.Uninject(object)
 				return bytes.Join([][]byte{res.Patch, undo, []byte(res.Decision.Sentence), fmtError(err)}, []byte("\n"))
 			}
-			for seed := range uint64(rounds(t) / 10) {
+			for seed := range uint64(rounds(t) / 20) {
 				for _, object := range objects(t, s, seed) {
 					all = append(all, object)
 					want = append(want, run(object))
