@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
@@ -143,15 +145,24 @@ func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
 
 // ownMap replaces a map by a copy with room for more entries, or by a new one.
 func ownMap(dst reflect.Value, t *podschema.Type, more int) {
-	if t.Go == stringMap && !dst.IsNil() {
-		dst.Set(reflect.ValueOf(maps.Clone(texts(dst))))
-		return
+	switch m := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		*m = cloneMap(*m, more)
+	case *corev1.ResourceList:
+		*m = cloneMap(*m, more)
+	default:
+		out := reflect.MakeMapWithSize(t.Go, dst.Len()+more)
+		for entries := dst.MapRange(); entries.Next(); {
+			out.SetMapIndex(entries.Key(), entries.Value())
+		}
+		dst.Set(out)
 	}
-	out := reflect.MakeMapWithSize(t.Go, dst.Len()+more)
-	for entries := dst.MapRange(); entries.Next(); {
-		out.SetMapIndex(entries.Key(), entries.Value())
-	}
-	dst.Set(out)
+}
+
+func cloneMap[M ~map[K]V, K comparable, V any](m M, more int) M {
+	out := make(M, len(m)+more)
+	maps.Copy(out, m)
+	return out
 }
 
 func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {

@@ -3,6 +3,9 @@ package merge
 import (
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
@@ -71,12 +74,21 @@ func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 }
 
 // buildEntry sets one entry of a map. A null is dropped by cleaning and decodes
-// to the zero value otherwise.
+// to the zero value otherwise. Nearly all maps of a pod are of two types, which
+// need no reflection.
 func buildEntry(dst reflect.Value, t *podschema.Type, e *node, how taking) {
-	switch {
-	case how == cleaned && e.kind == null || !how.keeps(e):
-	case t.Go == stringMap:
-		texts(dst)[e.name] = e.scalar
+	if how == cleaned && e.kind == null || !how.keeps(e) {
+		return
+	}
+	switch m := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		(*m)[e.name] = e.scalar
+	case *corev1.ResourceList:
+		var q resource.Quantity
+		if e.kind != null {
+			q = *e.value.(*resource.Quantity)
+		}
+		(*m)[corev1.ResourceName(e.name)] = q
 	default:
 		v := reflect.New(t.Go.Elem()).Elem()
 		buildHeld(v, t.Elem, t.ElemPointer, e, how)
@@ -89,11 +101,6 @@ func mapKey(t *podschema.Type, name string) reflect.Value {
 	key.SetString(name)
 	return key
 }
-
-// Labels, annotations and the like are most of the maps, and need no reflection.
-var stringMap = reflect.TypeFor[map[string]string]()
-
-func texts(m reflect.Value) map[string]string { return *m.Addr().Interface().(*map[string]string) }
 
 func buildList(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 	makeList(dst, t, int(n.count))

@@ -75,7 +75,7 @@ func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error 
 		return err
 	}
 	for _, m := range n.children() {
-		if t.Go == stringMap {
+		if t.Elem.Kind == podschema.String && !t.ElemPointer {
 			if m.kind != text && m.kind != null {
 				return at(m.name, wrong(m, t.Elem))
 			}

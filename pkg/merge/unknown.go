@@ -45,7 +45,9 @@ func (r *resolver) found(mark int, step string) {
 
 // reported returns what has been reported, paths first step first.
 func (r *resolver) reported() []Unknown {
-	for _, u := range r.unknown {
+	for i := range r.unknown {
+		u := &r.unknown[i]
+		u.Path = slices.Clip(u.Path)
 		slices.Reverse(u.Path)
 	}
 	return r.unknown
