@@ -2,6 +2,7 @@ package podgen
 
 import (
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -95,8 +96,7 @@ func (g *Gen) listDirectives(o map[string]any, f *podschema.Field, depth int) {
 	}
 	key := f.Key()
 	if key == nil {
-		o["$deleteFromPrimitiveList/"+f.Name] = g.data(f.Type, depth)
-		delete(o, f.Name) // together with additions the order is left open
+		g.scalarDirective(o, f, depth)
 		return
 	}
 	var order []any
@@ -106,8 +106,32 @@ func (g *Gen) listDirectives(o map[string]any, f *podschema.Field, depth int) {
 			order = append(order, map[string]any{f.MergeKey: m[f.MergeKey]})
 		}
 	}
+	// Together with deletions and additions the library spoils the order that it
+	// compares with.
+	if len(order) > 0 && len(order) < len(items) {
+		return
+	}
 	order = append(order, map[string]any{f.MergeKey: g.data(key.Type, depth)})
 	o["$setElementOrder/"+f.Name] = order
+}
+
+// scalarDirective adds an order or a deletion for a list of scalars. A deletion
+// comes without additions: together the order is left open.
+func (g *Gen) scalarDirective(o map[string]any, f *podschema.Field, depth int) {
+	if g.chance(50) {
+		o["$deleteFromPrimitiveList/"+f.Name] = g.data(f.Type, depth)
+		delete(o, f.Name)
+		return
+	}
+	items, _ := o[f.Name].([]any)
+	order := slices.Clone(items)
+	for _, other := range g.list(f.Type, depth) {
+		order = slices.Insert(order, g.Rand.IntN(len(order)+1), other)
+	}
+	o["$setElementOrder/"+f.Name] = order
+	if order == nil {
+		o["$setElementOrder/"+f.Name] = []any{}
+	}
 }
 
 func (g *Gen) list(t *podschema.Type, depth int) []any {

@@ -67,7 +67,8 @@ type Result struct {
 	// Patch is the RFC 6902 patch from Request.Object to the injected pod; nil
 	// when there is nothing to change.
 	Patch []byte
-	// Pod is the injected pod; nil unless Decision.Outcome is decide.Inject.
+	// Pod is the injected pod; nil unless Decision.Outcome is decide.Inject. It
+	// shares memory with other results and must not be changed.
 	Pod *corev1.Pod
 	// Warnings are for the person who created the pod: at most 3, each at most
 	// 120 characters.

@@ -27,7 +27,9 @@ type injection struct {
 	again     bool
 	overrides status.Overrides
 	env       map[string]string
-	// pod becomes the result; template is what the templates alone make.
+	// pod becomes the result; template is what the templates alone make. Both
+	// share memory with the pod received and with overlays: what they refer to
+	// is replaced, never changed.
 	pod, template *corev1.Pod
 }
 
@@ -48,7 +50,8 @@ func (w *work) current() (*corev1.Pod, error) {
 		declared = own(declared)
 		post.ForgetAssignedUser(declared)
 	}
-	in.pod = deepCopy(declared)
+	pod := *declared
+	in.pod = &pod
 	if err := in.render(declared); err != nil {
 		return nil, err
 	}
@@ -141,16 +144,6 @@ func (in *injection) noteNative(pod *corev1.Pod, setting bool) {
 		found += " (annotation " + post.NativeSidecarKey + ")"
 	}
 	in.note("native sidecars", found)
-}
-
-// deepCopy copies a pod but for its managed fields, which nobody touches and
-// which may be larger than the rest.
-func deepCopy(pod *corev1.Pod) *corev1.Pod {
-	light := *pod
-	light.ManagedFields = nil
-	out := light.DeepCopy()
-	out.ManagedFields = pod.ManagedFields
-	return out
 }
 
 func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, error) {

@@ -1,8 +1,11 @@
 package merge
 
 import (
+	"maps"
 	"reflect"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
@@ -35,15 +38,43 @@ func (p presence) of(f *podschema.Field, v reflect.Value) bool {
 }
 
 // apply merges an object of the overlay into a struct or a map that is there.
+// dst itself is the caller's to write to. What it refers to may be shared, so
+// whatever is changed below is copied first, level by level.
 func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
-	if n.patch != nil {
-		return applyDirective(dst, t, n)
-	}
-	if err := applyRetain(dst, t, n); err != nil {
-		return at(retainDirective, err)
+	if n.patched() {
+		return applyPatch(dst, t, n)
 	}
 	if t.Kind == podschema.Map {
-		return applyMap(dst, t, n)
+		ownMap(dst, t, int(n.count))
+	}
+	if n.directives != nil {
+		if err := applyDirectives(dst, t, n, p); err != nil {
+			return err
+		}
+	}
+	if t.Kind == podschema.Map {
+		applyEntries(dst, t, n)
+		return nil
+	}
+	for _, m := range n.children() {
+		if n.ordered(m.name) {
+			continue
+		}
+		if err := applyField(dst, m.field, m, p); err != nil {
+			return at(m.name, err)
+		}
+	}
+	return nil
+}
+
+// ordered tells whether a list has been merged together with its order.
+func (n *node) ordered(name string) bool {
+	return n.directives != nil && slices.ContainsFunc(n.orders, func(d directive) bool { return d.name == name })
+}
+
+func applyDirectives(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
+	if err := applyRetain(dst, t, n); err != nil {
+		return at(retainDirective, err)
 	}
 	for i := range n.orders {
 		d := &n.orders[i]
@@ -56,28 +87,15 @@ func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
 			return at(deletionPrefix+n.deletions[i].name, err)
 		}
 	}
-	for i := range n.members {
-		m := &n.members[i]
-		if n.ordered(m.name) {
-			continue
-		}
-		if err := applyField(dst, m.field, m.value, p); err != nil {
-			return at(m.name, err)
-		}
-	}
 	return nil
 }
 
-// ordered tells whether a list has been merged together with its order.
-func (n *node) ordered(name string) bool {
-	return slices.ContainsFunc(n.orders, func(d directive) bool { return d.name == name })
-}
-
-func applyDirective(dst reflect.Value, t *podschema.Type, n *node) error {
+func applyPatch(dst reflect.Value, t *podschema.Type, n *node) error {
 	switch {
 	case n.patch.kind == text && n.patch.scalar == replaceValue:
 		dst.SetZero()
-		return build(dst, t, n, asIs)
+		build(dst, t, n, asIs)
+		return nil
 	case n.patch.kind == text && n.patch.scalar == deleteValue:
 		dst.SetZero()
 		if t.Kind == podschema.Map {
@@ -97,15 +115,15 @@ func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
 	if n.retain.kind != list {
 		return errorf("is %s, must be a list of names", n.retain)
 	}
-	names := make(map[string]bool, len(n.retain.items))
-	for _, item := range n.retain.items {
+	names := make(map[string]bool, n.retain.count)
+	for _, item := range n.retain.children() {
 		if item.kind != text {
 			return errorf("contains %s, must be a list of names", item)
 		}
 		names[item.scalar] = true
 	}
-	for _, m := range n.members {
-		if m.value.kind != null && !names[m.name] {
+	for _, m := range n.children() {
+		if m.kind != null && !names[m.name] {
 			return errorf("does not name %q, which is set beside it", m.name)
 		}
 	}
@@ -125,47 +143,69 @@ func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
 	return nil
 }
 
-func applyMap(dst reflect.Value, t *podschema.Type, n *node) error {
-	if dst.IsNil() {
-		dst.Set(reflect.MakeMapWithSize(t.Go, len(n.members)))
+// ownMap replaces a map by a copy with room for more entries, or by a new one.
+func ownMap(dst reflect.Value, t *podschema.Type, more int) {
+	switch m := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		*m = cloneMap(*m, more)
+	case *corev1.ResourceList:
+		*m = cloneMap(*m, more)
+	default:
+		out := reflect.MakeMapWithSize(t.Go, dst.Len()+more)
+		for entries := dst.MapRange(); entries.Next(); {
+			out.SetMapIndex(entries.Key(), entries.Value())
+		}
+		dst.Set(out)
 	}
-	for i := range n.members {
-		m := &n.members[i]
-		if m.value.kind == null {
-			dst.SetMapIndex(reflect.ValueOf(m.name).Convert(t.Go.Key()), reflect.Value{})
-		} else if err := buildEntry(dst, t, m, cleaned); err != nil {
-			return err
+}
+
+func cloneMap[M ~map[K]V, K comparable, V any](m M, more int) M {
+	out := make(M, len(m)+more)
+	maps.Copy(out, m)
+	return out
+}
+
+func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {
+	for _, m := range n.children() {
+		if m.kind == null {
+			dst.SetMapIndex(mapKey(t, m.name), reflect.Value{})
+		} else {
+			buildEntry(dst, t, m, cleaned)
 		}
 	}
-	return nil
 }
 
 func applyField(owner reflect.Value, f *podschema.Field, n *node, p presence) error {
 	dst := f.Of(owner)
-	if n.kind == null {
+	taken := f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map
+	switch {
+	case n.kind == null || !p.of(f, dst):
+	case n.kind == object && f.Replace:
 		dst.SetZero()
+		buildHeld(dst, f.Type, f.Pointer, n, asIs)
 		return nil
-	}
-	if p.of(f, dst) {
-		if f.Pointer && (f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map) {
-			dst = dst.Elem()
-		}
-		switch {
-		case n.kind == object && f.Replace:
-			dst.SetZero()
-			return build(dst, f.Type, n, asIs)
-		case n.kind == object && (f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map):
-			return apply(dst, f.Type, n, p)
-		case n.kind == list && f.Type.Kind == podschema.List:
-			return applyList(dst, f, n, p)
-		}
-		dst = f.Of(owner)
+	case n.kind == object && taken:
+		return apply(ownHeld(dst, f.Pointer), f.Type, n, p)
+	case n.kind == list && f.Type.Kind == podschema.List:
+		return applyList(dst, f, n, p)
 	}
 	dst.SetZero()
-	if !cleaned.keeps(n) {
-		return nil
+	if cleaned.keeps(n) {
+		buildHeld(dst, f.Type, f.Pointer, n, cleaned)
 	}
-	return buildField(owner, f, n, cleaned)
+	return nil
+}
+
+// ownHeld returns the place where a value stands, which a pointer to it has to
+// itself from now on.
+func ownHeld(dst reflect.Value, pointer bool) reflect.Value {
+	if !pointer {
+		return dst
+	}
+	shared := dst.Elem()
+	dst.Set(reflect.New(shared.Type()))
+	dst.Elem().Set(shared)
+	return dst.Elem()
 }
 
 // applyDeletion removes scalars from a list. For a list of objects the reference
@@ -182,9 +222,12 @@ func applyDeletion(owner reflect.Value, d *directive, p presence) error {
 	case d.field.Type.Kind != podschema.List || d.value.kind != list || !p.of(d.field, dst):
 		return nil
 	case d.field.Type.Elem.Kind == podschema.Struct:
+		if d.field.Key() == nil {
+			return errorf("the items of this list have no key to be told apart by")
+		}
 		return applyKeyed(dst, d.field, d.value, p)
 	}
-	drop := scalarKeys(d.value.items)
+	drop := scalarKeys(d.value)
 	kept := reflect.MakeSlice(dst.Type(), 0, dst.Len())
 	for i := range dst.Len() {
 		if !drop[identOf(dst.Index(i))] {

@@ -3,6 +3,9 @@ package merge
 import (
 	"reflect"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
@@ -24,94 +27,101 @@ const (
 
 // keeps tells whether a value survives the cleaning.
 func (t taking) keeps(n *node) bool {
-	return t == asIs || n.kind != object || n.patch == nil
+	return t == asIs || n.kind != object || !n.patched()
 }
 
-// build sets dst, which is the zero value, to the value of n.
-func build(dst reflect.Value, t *podschema.Type, n *node, how taking) error {
+// build sets dst, which is the zero value, to the value of n. Only a special
+// node has to be taken apart; of the others a scalar is set and the rest is there.
+func build(dst reflect.Value, t *podschema.Type, n *node, how taking) {
 	switch {
 	case n.kind == null:
-		return nil
-	case t.Kind == podschema.Struct && n.kind == object:
-		for i := range n.members {
-			m := &n.members[i]
-			if m.value.kind == null || !how.keeps(m.value) {
-				continue
-			}
-			if err := buildField(dst, m.field, m.value, how); err != nil {
-				return at(m.name, err)
+	case !n.special && n.value != nil:
+		dst.Set(reflect.ValueOf(n.value).Elem())
+	case n.kind == list:
+		buildList(dst, t, n, how)
+	case t.Kind == podschema.Struct:
+		for _, m := range n.children() {
+			if m.kind != null && how.keeps(m) {
+				buildHeld(m.field.Of(dst), m.field.Type, m.field.Pointer, m, how)
 			}
 		}
-		return nil
-	case t.Kind == podschema.Map && n.kind == object:
-		return buildMap(dst, t, n, how)
-	case t.Kind == podschema.List && n.kind == list:
-		return buildList(dst, t, n.items, how)
-	case t.Kind == podschema.Struct, t.Kind == podschema.Map, t.Kind == podschema.List:
-		return wrong(n, t)
+	case t.Kind == podschema.Map:
+		buildMap(dst, t, n, how)
+	default:
+		_ = scalar(dst, t, n) // as the resolver has done, without an error
 	}
-	return scalar(dst, t, n)
 }
 
-func buildField(owner reflect.Value, f *podschema.Field, n *node, how taking) error {
-	return build(held(f.Of(owner), f.Pointer), f.Type, n, how)
+// buildHeld is build for a place that may hold a pointer to the value.
+func buildHeld(dst reflect.Value, t *podschema.Type, pointer bool, n *node, how taking) {
+	switch {
+	case n.kind == null:
+	case !pointer:
+		build(dst, t, n, how)
+	case !n.special:
+		dst.Set(reflect.ValueOf(n.value))
+	default:
+		dst.Set(reflect.New(t.Go))
+		build(dst.Elem(), t, n, how)
+	}
 }
 
-// held returns the place where a value goes, behind a new pointer when it is
-// held by one.
-func held(dst reflect.Value, pointer bool) reflect.Value {
-	if !pointer {
-		return dst
+func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) {
+	dst.Set(reflect.MakeMapWithSize(t.Go, int(n.count)))
+	for _, m := range n.children() {
+		buildEntry(dst, t, m, how)
 	}
-	dst.Set(reflect.New(dst.Type().Elem()))
-	return dst.Elem()
-}
-
-func buildMap(dst reflect.Value, t *podschema.Type, n *node, how taking) error {
-	m := reflect.MakeMapWithSize(t.Go, len(n.members))
-	for i := range n.members {
-		if err := buildEntry(m, t, &n.members[i], how); err != nil {
-			return err
-		}
-	}
-	dst.Set(m)
-	return nil
 }
 
 // buildEntry sets one entry of a map. A null is dropped by cleaning and decodes
-// to the zero value otherwise.
-func buildEntry(m reflect.Value, t *podschema.Type, e *member, how taking) error {
-	if how == cleaned && e.value.kind == null || !how.keeps(e.value) {
-		return nil
+// to the zero value otherwise. Nearly all maps of a pod are of two types, which
+// need no reflection.
+func buildEntry(dst reflect.Value, t *podschema.Type, e *node, how taking) {
+	if how == cleaned && e.kind == null || !how.keeps(e) {
+		return
 	}
-	v := reflect.New(t.Go.Elem()).Elem()
-	if e.value.kind != null {
-		if err := build(held(v, t.ElemPointer), t.Elem, e.value, how); err != nil {
-			return at(e.name, err)
+	switch m := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		(*m)[e.name] = e.scalar
+	case *corev1.ResourceList:
+		var q resource.Quantity
+		if e.kind != null {
+			q = *e.value.(*resource.Quantity)
 		}
+		(*m)[corev1.ResourceName(e.name)] = q
+	default:
+		v := reflect.New(t.Go.Elem()).Elem()
+		buildHeld(v, t.Elem, t.ElemPointer, e, how)
+		dst.SetMapIndex(mapKey(t, e.name), v)
 	}
-	m.SetMapIndex(reflect.ValueOf(e.name).Convert(t.Go.Key()), v)
-	return nil
 }
 
-func buildList(dst reflect.Value, t *podschema.Type, items []*node, how taking) error {
-	s := reflect.MakeSlice(t.Go, 0, len(items))
-	for i, item := range items {
-		if !how.keeps(item) {
-			continue
-		}
-		s = s.Slice(0, s.Len()+1)
-		if err := buildItem(s.Index(s.Len()-1), t, item, how); err != nil {
-			return at(itemStep(item, i), err)
-		}
-	}
-	dst.Set(s)
-	return nil
+func mapKey(t *podschema.Type, name string) reflect.Value {
+	key := reflect.New(t.Go.Key()).Elem()
+	key.SetString(name)
+	return key
 }
 
-func buildItem(dst reflect.Value, t *podschema.Type, item *node, how taking) error {
-	if item.kind == null {
-		return nil
+func buildList(dst reflect.Value, t *podschema.Type, n *node, how taking) {
+	makeList(dst, t, int(n.count))
+	kept := 0
+	for _, item := range n.children() {
+		if how.keeps(item) {
+			buildHeld(dst.Index(kept), t.Elem, t.ElemPointer, item, how)
+			kept++
+		}
 	}
-	return build(held(dst, t.ElemPointer), t.Elem, item, how)
+	dst.Set(dst.Slice3(0, kept, kept))
+}
+
+// makeList sets dst to a list without room for more: what is appended to a list
+// that is shared must never go into its memory.
+func makeList(dst reflect.Value, t *podschema.Type, length int) {
+	if length == 0 {
+		dst.Set(reflect.MakeSlice(t.Go, 0, 0))
+		return
+	}
+	dst.Grow(length)
+	dst.SetLen(length)
+	dst.SetCap(length)
 }

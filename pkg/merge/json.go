@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 )
 
 // Limits of an overlay. A pod has to fit into an object of 1.5 MiB in the API
@@ -57,7 +55,7 @@ func (t *tree) from(token json.Token, depth int) (*node, error) {
 	}
 	switch v := token.(type) {
 	case nil:
-		return &node{kind: null, special: true}, nil
+		return &node{kind: null}, nil
 	case bool:
 		return &node{kind: boolean, scalar: strconv.FormatBool(v)}, nil
 	case json.Number:
@@ -74,22 +72,20 @@ func (t *tree) from(token json.Token, depth int) (*node, error) {
 }
 
 func (t *tree) list(depth int) (*node, error) {
-	n := &node{kind: list}
+	c := chain{of: &node{kind: list}}
 	for t.decoder.More() {
 		item, err := t.value(depth + 1)
 		if err != nil {
-			return nil, at("["+strconv.Itoa(len(n.items))+"]", err)
+			return nil, at("["+strconv.Itoa(int(c.of.count))+"]", err)
 		}
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		c.add(item)
 	}
 	_, err := t.decoder.Token()
-	return n, wrap(err)
+	return c.of, wrap(err)
 }
 
 func (t *tree) object(depth int) (*node, error) {
-	n := &node{kind: object}
-	var seen map[string]int
+	c := chain{of: &node{kind: object}}
 	for t.decoder.More() {
 		token, err := t.decoder.Token()
 		if err != nil {
@@ -103,37 +99,11 @@ func (t *tree) object(depth int) (*node, error) {
 		if err != nil {
 			return nil, at(name, err)
 		}
-		seen = n.set(name, value, seen)
+		value.name = name
+		c.set(value)
 	}
 	_, err := t.decoder.Token()
-	return n, wrap(err)
-}
-
-// set adds an entry or replaces the one of that name. It keeps an index, which
-// the caller passes back in, once looking at every entry would be slow.
-func (n *node) set(name string, value *node, seen map[string]int) map[string]int {
-	const few = 16
-	n.special = n.special || value.special || strings.HasPrefix(name, "$")
-	if seen == nil && len(n.members) > few {
-		seen = make(map[string]int, 4*few)
-		for i, m := range n.members {
-			seen[m.name] = i
-		}
-	}
-	i, found := seen[name]
-	if seen == nil {
-		i = slices.IndexFunc(n.members, func(m member) bool { return m.name == name })
-		found = i >= 0
-	}
-	if found {
-		n.members[i].value = value
-		return seen
-	}
-	if seen != nil {
-		seen[name] = len(n.members)
-	}
-	n.members = append(n.members, member{name: name, value: value})
-	return seen
+	return c.of, wrap(err)
 }
 
 func wrap(err error) error {

@@ -15,6 +15,9 @@
 //   - a directive within a map (labels) never ends up as one of its entries;
 //   - where an overlay names one item of a list twice and the first of the two
 //     has directives beneath it, list order there may differ;
+//   - where an overlay gives an order to a list and both deletes from and adds to
+//     it, new items may stand elsewhere: the library overwrites the order that it
+//     compares with;
 //   - where one object both adds to a list of scalars and deletes from it, the
 //     deletions come first; the library's answer depends on chance.
 package merge
@@ -67,10 +70,10 @@ func resolve(root *node, t *podschema.Type) (*Overlay, error) {
 		return nil, errorf("is %s, must be an object", root)
 	}
 	r := resolver{}
-	if err := r.value(root, t); err != nil {
+	if err := r.value(root, t, reflect.New(t.Go).Elem()); err != nil {
 		return nil, err
 	}
-	return &Overlay{root: root, unknown: r.unknown}, nil
+	return &Overlay{root: root, unknown: r.reported()}, nil
 }
 
 // Unknown lists the fields of the overlay that this version's pod type does not
@@ -78,17 +81,20 @@ func resolve(root *node, t *podschema.Type) (*Overlay, error) {
 func (o *Overlay) Unknown() []Unknown { return o.unknown }
 
 // Strategic returns pod with the overlay merged onto it. The pod given is not
-// changed and shares no memory with the result. Errors are of type *Error and
-// name the field.
+// changed. What the merge has left as it was, the result shares with the pod,
+// and what it has added, with everything else that the overlay is merged onto:
+// nothing below the result may be written to, only replaced. Errors are of type
+// *Error and name the field.
 func Strategic(pod *corev1.Pod, o *Overlay) (*corev1.Pod, error) {
-	out := pod.DeepCopy()
-	if err := Apply(out, o); err != nil {
+	out := *pod
+	if err := Apply(&out, o); err != nil {
 		return nil, err
 	}
-	return out, nil
+	return &out, nil
 }
 
-// Apply is Strategic in place. After an error the pod is merged in part.
+// Apply is Strategic in place: it writes to the pod itself, but to nothing that
+// the pod refers to. After an error the pod is merged in part.
 func Apply(pod *corev1.Pod, o *Overlay) error {
 	return o.apply(reflect.ValueOf(pod).Elem(), podschema.Pod())
 }
@@ -101,7 +107,8 @@ func (o *Overlay) apply(dst reflect.Value, t *podschema.Type) error {
 }
 
 // Container returns base with every field that overlay sets merged on top.
-// Neither argument is changed. A field set to its zero value counts as not set.
+// Neither argument is changed; the result shares memory with base, as Strategic's
+// does. A field set to its zero value counts as not set.
 func Container(base, overlay *corev1.Container) (*corev1.Container, error) {
 	data, err := json.Marshal(overlay)
 	if err != nil {
@@ -111,9 +118,9 @@ func Container(base, overlay *corev1.Container) (*corev1.Container, error) {
 	if err != nil {
 		return nil, at("["+overlay.Name+"]", err)
 	}
-	out := base.DeepCopy()
-	if err := o.apply(reflect.ValueOf(out).Elem(), podschema.Container()); err != nil {
+	out := *base
+	if err := o.apply(reflect.ValueOf(&out).Elem(), podschema.Container()); err != nil {
 		return nil, at("["+overlay.Name+"]", err)
 	}
-	return out, nil
+	return &out, nil
 }

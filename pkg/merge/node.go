@@ -3,6 +3,7 @@ package merge
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
@@ -24,27 +25,29 @@ func (k kind) String() string {
 
 // node is a value of an overlay. Nodes do not change once ParseOverlay is done.
 type node struct {
-	kind    kind
-	scalar  string   // text as it is, numbers and booleans as JSON writes them
-	members []member // of an object, known fields and map entries only
-	items   []*node  // of a list
+	kind kind
+	// special is set when it depends on the place in the pod what the node
+	// becomes, because a directive or a null is in here, at any depth.
+	special     bool
+	count       int32            // of children
+	first, next *node            // its first child, and the next one of its parent's
+	name        string           // of an entry of an object
+	field       *podschema.Field // of an entry of a struct
+	scalar      string           // text as it is, numbers and booleans as JSON writes them
+	*directives
 
-	// The directives of an object, taken out of its members.
+	// value points to what the node becomes in a pod, unless it is special. It
+	// is made once, and every pod that takes it shares its memory: nobody writes
+	// to it or below it.
+	value any
+}
+
+// directives are the directives of an object, taken out of its entries.
+type directives struct {
 	patch     *node       // $patch
 	retain    *node       // $retainKeys
 	orders    []directive // $setElementOrder/FIELD
 	deletions []directive // $deleteFromPrimitiveList/FIELD
-
-	// special is set when a directive or a null is in here, at any depth: only
-	// then does it matter whether a value is taken as it is or cleaned.
-	special bool
-}
-
-// member is an entry of an object. The field is nil for entries of a map.
-type member struct {
-	name  string
-	field *podschema.Field
-	value *node
 }
 
 // directive is about the list in a named field of the object it stands in.
@@ -53,6 +56,9 @@ type directive struct {
 	field *podschema.Field
 	value *node
 }
+
+// patched tells whether an object carries a $patch directive.
+func (n *node) patched() bool { return n.directives != nil && n.patch != nil }
 
 // String is the value as an error shows it, shortened.
 func (n *node) String() string {
@@ -72,16 +78,6 @@ func (n *node) String() string {
 	return s
 }
 
-// member finds an entry by name, null ones included.
-func (n *node) member(name string) *node {
-	for i := range n.members {
-		if n.members[i].name == name {
-			return n.members[i].value
-		}
-	}
-	return nil
-}
-
 // appendJSON writes the node back as JSON, for types that read their own.
 func (n *node) appendJSON(b []byte) []byte {
 	switch n.kind {
@@ -93,18 +89,18 @@ func (n *node) appendJSON(b []byte) []byte {
 		return appendString(b, n.scalar)
 	case object:
 		b = append(b, '{')
-		for i, m := range n.members {
+		for i, m := range n.children() {
 			if i > 0 {
 				b = append(b, ',')
 			}
 			b = appendString(b, m.name)
 			b = append(b, ':')
-			b = m.value.appendJSON(b)
+			b = m.appendJSON(b)
 		}
 		return append(b, '}')
 	default:
 		b = append(b, '[')
-		for i, item := range n.items {
+		for i, item := range n.children() {
 			if i > 0 {
 				b = append(b, ',')
 			}
@@ -115,9 +111,14 @@ func (n *node) appendJSON(b []byte) []byte {
 }
 
 func appendString(b []byte, s string) []byte {
+	if !strings.ContainsFunc(s, needsEscape) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	q, err := json.Marshal(s)
 	if err != nil { // not for strings
 		return append(b, `""`...)
 	}
 	return append(b, q...)
 }
+
+func needsEscape(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }

@@ -3,50 +3,97 @@ package merge
 import (
 	"reflect"
 	"slices"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// ident is what tells list items apart: the value of the merge key, or the item
-// itself in a list of scalars. A number never equals a text.
-type ident struct {
-	kind kind
-	text string
-	num  int64
-}
-
-func identOf(v reflect.Value) ident {
-	switch v.Kind() {
-	case reflect.String:
-		return ident{kind: text, text: v.String()}
-	case reflect.Bool:
-		return ident{kind: boolean, num: map[bool]int64{true: 1}[v.Bool()]}
-	default:
-		return ident{kind: number, num: v.Int()}
+// applyOrder merges a list together with the $setElementOrder given for it. The
+// list itself is nil when the overlay has only the order.
+func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
+	if d.value.kind != list {
+		return at(orderPrefix+d.name, errorf("is %s, must be a list", d.value))
 	}
-}
-
-func identOfNode(n *node) ident {
-	switch n.kind {
-	case text:
-		return ident{kind: text, text: n.scalar}
-	case boolean:
-		return ident{kind: boolean, num: map[bool]int64{true: 1}[n.scalar == "true"]}
-	default:
-		if i, ok := integer(n); ok {
-			return ident{kind: number, num: i}
-		}
-		return ident{kind: n.kind, text: n.scalar}
+	if n != nil && n.kind != list {
+		return errorf("is %s, must be a list to be put in order", n)
 	}
-}
-
-// ranks gives every ident the place where it occurs first.
-func ranks(ids []ident) map[ident]int {
-	m := make(map[ident]int, len(ids))
-	for i, id := range ids {
-		if _, ok := m[id]; !ok {
-			m[id] = i
+	f, key := d.field, d.field.Key()
+	if key == nil && f.Type.Elem.Kind == podschema.Struct {
+		return at(orderPrefix+d.name, errorf("the items of this list have no key to be put in order by"))
+	}
+	wanted, err := orderIdents(d.value, f.MergeKey, key)
+	if err != nil {
+		return at(orderPrefix+d.name, err)
+	}
+	if n != nil {
+		if err := orderCovers(n, f, key, wanted); err != nil {
+			return err
 		}
 	}
-	return m
+	dst := f.Of(owner)
+	found := p.of(f, dst)
+	before := idents(dst, key)
+	switch {
+	case !found && n == nil:
+		return nil
+	case found && n != nil:
+		err = applyList(dst, f, n, p)
+	case n != nil:
+		dst.SetZero()
+		build(dst, f.Type, n, undirected)
+	}
+	if err != nil {
+		return err
+	}
+	if !found && n.count == 0 || dst.Len() == 0 && len(before) == 0 {
+		return nil
+	}
+	permute(dst, copyList(dst, 0), arrange(idents(dst, key), wanted, before))
+	return nil
+}
+
+func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error) {
+	ids := make([]ident, 0, n.count)
+	for i, item := range n.children() {
+		if key == nil {
+			ids = append(ids, identOfNode(item))
+			continue
+		}
+		value := item.member(mergeKey)
+		if value == nil {
+			return nil, at(itemStep(item, i), errorf("has no %s", mergeKey))
+		}
+		ids = append(ids, identOfNode(value))
+	}
+	return ids, nil
+}
+
+// orderCovers checks that the order names every item of the list, and in the
+// order of the list.
+func orderCovers(n *node, f *podschema.Field, key *podschema.Field, wanted []ident) error {
+	if len(wanted) == 0 || n.count == 0 {
+		return nil
+	}
+	next := 0
+	for i, item := range n.children() {
+		if key != nil && item.patched() {
+			continue
+		}
+		value := item
+		if key != nil {
+			if value = item.member(f.MergeKey); value == nil {
+				return at(itemStep(item, i), errorf("has no %s, by which the items of this list are told apart", f.MergeKey))
+			}
+		}
+		id := identOfNode(value)
+		for next < len(wanted) && wanted[next] != id {
+			next++
+		}
+		if next == len(wanted) {
+			return at(itemStep(item, i), errorf("is not where %s%s has it", orderPrefix, f.Name))
+		}
+		next++
+	}
+	return nil
 }
 
 // arrange returns the order in which the items of a merged list have to stand,
@@ -57,25 +104,29 @@ func ranks(ids []ident) map[ident]int {
 //   - an item of the others comes in front of a wanted item only if it stood in
 //     front of it before, so new items come first.
 func arrange(ids, wanted, before []ident) []int {
-	wantedRank, beforeRank := ranks(wanted), ranks(before)
+	inWanted, inBefore := index{ids: wanted}, index{ids: before}
 	var left, right []int
 	for i, id := range ids {
-		if _, ok := wantedRank[id]; ok {
+		if _, ok := inWanted.of(id); ok {
 			right = append(right, i)
 		} else {
 			left = append(left, i)
 		}
 	}
-	by := func(rank map[ident]int) func(a, b int) int {
-		return func(a, b int) int { return rank[ids[a]] - rank[ids[b]] }
+	by := func(in *index) func(a, b int) int {
+		return func(a, b int) int {
+			x, _ := in.of(ids[a])
+			y, _ := in.of(ids[b])
+			return x - y
+		}
 	}
-	slices.SortStableFunc(left, by(beforeRank))
-	slices.SortStableFunc(right, by(wantedRank))
+	slices.SortStableFunc(left, by(&inBefore))
+	slices.SortStableFunc(right, by(&inWanted))
 
 	order := make([]int, 0, len(ids))
 	for len(left) > 0 && len(right) > 0 {
-		l, inL := beforeRank[ids[left[0]]]
-		r, inR := beforeRank[ids[right[0]]]
+		l, inL := inBefore.of(ids[left[0]])
+		r, inR := inBefore.of(ids[right[0]])
 		if inL && inR && l < r {
 			order, left = append(order, left[0]), left[1:]
 		} else {

@@ -1,94 +1,107 @@
 package merge
 
 import (
-	"slices"
+	"reflect"
 	"strconv"
-	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// The directives of a strategic merge patch, as the Kubernetes API names them.
-const (
-	patchDirective  = "$patch"
-	retainDirective = "$retainKeys"
-	orderPrefix     = "$setElementOrder/"
-	deletionPrefix  = "$deleteFromPrimitiveList/"
-
-	replaceValue = "replace"
-	deleteValue  = "delete"
-)
-
 // resolver ties the entries of an overlay to the fields of a pod, so that
-// merging has no names to look up, and checks every value that is certain to be
-// used. Fields that are not known are taken out and reported.
+// merging has no names to look up, checks every value that is certain to be
+// used, and makes the values. Fields that are not known are taken out and
+// reported.
 type resolver struct {
-	path    []string
 	unknown []Unknown
 }
 
-func (r *resolver) value(n *node, t *podschema.Type) error {
-	switch t.Kind {
-	case podschema.Struct:
-		if n.kind == object {
-			return r.object(n, t)
-		}
-	case podschema.Map:
-		if n.kind == object {
-			return r.mapping(n, t)
-		}
-	case podschema.List:
-		if n.kind == list {
-			return r.list(n, t)
-		}
-	default:
-		return check(n, t)
-	}
-	if n.kind == null {
+// value makes the value of a node in dst, which is the zero value of t.
+func (r *resolver) value(n *node, t *podschema.Type, dst reflect.Value) error {
+	switch {
+	case n.kind == null:
 		return nil
+	case t.Kind == podschema.Struct && n.kind == object:
+		n.value = dst.Addr().Interface()
+		return r.object(n, t, dst)
+	case t.Kind == podschema.Map && n.kind == object:
+		n.value = dst.Addr().Interface()
+		return r.mapping(n, t, dst)
+	case t.Kind == podschema.List && n.kind == list:
+		n.value = dst.Addr().Interface()
+		return r.list(n, t, dst)
+	case t.Kind == podschema.Struct, t.Kind == podschema.Map, t.Kind == podschema.List:
+		return wrong(n, t)
 	}
-	return wrong(n, t)
+	if t.Kind == podschema.Leaf {
+		n.value = dst.Addr().Interface()
+	}
+	return scalar(dst, t, n)
 }
 
-func (r *resolver) object(n *node, t *podschema.Type) error {
+// held is value for a place that may hold a pointer to it.
+func (r *resolver) held(n *node, t *podschema.Type, pointer bool, dst reflect.Value) error {
+	if pointer && n.kind != null {
+		dst.Set(reflect.New(t.Go))
+		n.value = dst.Interface()
+		dst = dst.Elem()
+	}
+	return r.value(n, t, dst)
+}
+
+func (r *resolver) object(n *node, t *podschema.Type, dst reflect.Value) error {
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
-	kept := n.members[:0]
-	for _, m := range n.members {
-		r.path = append(r.path, m.name)
+	m, kept := rebuild(n)
+	for next := m; m != nil; m = next {
+		next = m.next
+		mark := len(r.unknown)
 		if m.field = t.Field(m.name); m.field == nil {
-			r.report(m.value)
-		} else if err := r.value(m.value, m.field.Type); err != nil {
-			return at(m.name, err)
-		} else {
-			kept = append(kept, m)
+			r.report(m)
+			continue
 		}
-		r.path = r.path[:len(r.path)-1]
+		if err := r.held(m, m.field.Type, m.field.Pointer, m.field.Of(dst)); err != nil {
+			return at(m.name, err)
+		}
+		r.found(mark, m.name)
+		n.special = n.special || m.special
+		kept.add(m)
 	}
-	n.members = kept
 	return nil
 }
 
-func (r *resolver) mapping(n *node, t *podschema.Type) error {
+func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error {
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
-	for _, m := range n.members {
-		if err := r.value(m.value, t.Elem); err != nil {
+	for _, m := range n.children() {
+		if t.Elem.Kind == podschema.String && !t.ElemPointer {
+			if m.kind != text && m.kind != null {
+				return at(m.name, wrong(m, t.Elem))
+			}
+		} else if err := r.held(m, t.Elem, t.ElemPointer, reflect.New(t.Go.Elem()).Elem()); err != nil {
 			return at(m.name, err)
 		}
+		// A null in a map may be an entry or not, in a struct it never is.
+		n.special = n.special || m.special || m.kind == null
+	}
+	if !n.special {
+		buildMap(dst, t, n, asIs)
 	}
 	return nil
 }
 
-func (r *resolver) list(n *node, t *podschema.Type) error {
-	for i, item := range n.items {
-		r.path = append(r.path, keyStep(t, item, i))
-		if err := r.value(item, t.Elem); err != nil {
+func (r *resolver) list(n *node, t *podschema.Type, dst reflect.Value) error {
+	makeList(dst, t, int(n.count))
+	for i, item := range n.children() {
+		mark := len(r.unknown)
+		if err := r.held(item, t.Elem, t.ElemPointer, dst.Index(i)); err != nil {
 			return at(itemStep(item, i), err)
 		}
-		r.path = r.path[:len(r.path)-1]
+		if len(r.unknown) > mark {
+			r.found(mark, keyStep(t, item, i))
+		}
+		n.special = n.special || item.special
 	}
 	return nil
 }
@@ -102,86 +115,4 @@ func itemStep(item *node, i int) string {
 		}
 	}
 	return "[" + strconv.Itoa(i) + "]"
-}
-
-// keyStep names an item by what it is told apart by, for programs.
-func keyStep(t *podschema.Type, item *node, i int) string {
-	if item.kind == object && len(t.Identity) > 0 {
-		if key := item.member(t.Identity[0].Name); key != nil && (key.kind == text || key.kind == number) {
-			return "[" + key.scalar + "]"
-		}
-	}
-	return "[" + strconv.Itoa(i) + "]"
-}
-
-// directives takes an object's directives out of its members. They are told
-// apart by their names alone, so none of them can be the name of a label.
-func (r *resolver) directives(n *node, t *podschema.Type) error {
-	if !slices.ContainsFunc(n.members, func(m member) bool { return strings.HasPrefix(m.name, "$") }) {
-		return nil
-	}
-	kept := n.members[:0]
-	for _, m := range n.members {
-		var err error
-		switch {
-		case m.name == patchDirective:
-			n.patch = m.value
-		case m.name == retainDirective:
-			n.retain = m.value
-		case strings.HasPrefix(m.name, orderPrefix):
-			n.orders, err = appendDirective(n.orders, m, orderPrefix, t)
-		case strings.HasPrefix(m.name, deletionPrefix):
-			n.deletions, err = appendDirective(n.deletions, m, deletionPrefix, t)
-		default:
-			kept = append(kept, m)
-			continue
-		}
-		if err != nil {
-			return at(m.name, err)
-		}
-		n.special = true
-	}
-	n.members = kept
-	return nil
-}
-
-func appendDirective(all []directive, m member, prefix string, t *podschema.Type) ([]directive, error) {
-	d := directive{name: strings.TrimPrefix(m.name, prefix), value: m.value}
-	if t.Kind == podschema.Struct {
-		d.field = t.Field(d.name)
-	}
-	// Both are about lists; of a list whose name is not known nothing can be
-	// deleted, but the order of one is a mistake worth a word.
-	if prefix == orderPrefix && (d.field == nil || d.field.Type.Kind != podschema.List) {
-		return nil, errorf("there is no list %q to put in order", d.name)
-	}
-	if prefix == deletionPrefix && d.value.kind != list && d.value.kind != null {
-		return nil, errorf("is %s, must be a list", d.value)
-	}
-	return append(all, d), nil
-}
-
-// Unknown is a field of an overlay that this version's pod type does not have.
-// A newer API server may know it.
-type Unknown struct {
-	// Path leads there from the pod: field names, and for list items their key
-	// in brackets, for example ["spec", "containers", "[istio-proxy]", "newField"].
-	Path []string
-	// Value is the field's JSON.
-	Value []byte
-}
-
-func (u Unknown) String() string {
-	var b strings.Builder
-	for i, step := range u.Path {
-		if i > 0 && !strings.HasPrefix(step, "[") {
-			b.WriteByte('.')
-		}
-		b.WriteString(step)
-	}
-	return b.String()
-}
-
-func (r *resolver) report(value *node) {
-	r.unknown = append(r.unknown, Unknown{Path: slices.Clone(r.path), Value: value.appendJSON(nil)})
 }

@@ -5,22 +5,15 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// check says whether a value that is not taken apart can be held by the type.
-func check(n *node, t *podschema.Type) error {
-	return scalar(reflect.New(t.Go).Elem(), t, n)
-}
-
-// scalar sets dst, which may not be taken apart further. Null leaves the zero
-// value, as JSON decoding does.
+// scalar sets dst, which may not be taken apart further and is the zero value.
 func scalar(dst reflect.Value, t *podschema.Type, n *node) error {
-	if n.kind == null {
-		dst.SetZero()
-		return nil
-	}
 	switch t.Kind {
 	case podschema.String:
 		if n.kind != text {
@@ -42,13 +35,26 @@ func scalar(dst reflect.Value, t *podschema.Type, n *node) error {
 		}
 		dst.SetInt(i)
 	default:
-		v := reflect.New(t.Go)
-		if err := json.Unmarshal(n.appendJSON(nil), v.Interface()); err != nil {
+		if err := decode(n, dst.Addr().Interface()); err != nil {
 			return errorf("%s is not a valid %s: %v", n, t.Go.Name(), err)
 		}
-		dst.Set(v.Elem())
 	}
 	return nil
+}
+
+// decode sets what reads its own JSON, without checking first that it is JSON.
+// Quantities, most of these, do not need it written down.
+func decode(n *node, into any) error {
+	if q, ok := into.(*resource.Quantity); ok && (n.kind == text || n.kind == number) {
+		parsed, err := resource.ParseQuantity(strings.TrimSpace(n.scalar))
+		*q = parsed
+		return err
+	}
+	data := n.appendJSON(nil)
+	if own, ok := into.(json.Unmarshaler); ok {
+		return own.UnmarshalJSON(data)
+	}
+	return json.Unmarshal(data, into)
 }
 
 // integer reads a whole number. 5.0 is one: YAML has no other way to tell, and

@@ -1,6 +1,9 @@
 package merge
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // scan reads the part of YAML that templates are written in straight into
 // nodes: block mappings and sequences, scalars of one line, literal blocks,
@@ -34,17 +37,20 @@ var giveUp = &surrender{}
 // plainText tells whether the text has only the characters the scanner knows:
 // others may be line breaks, or nothing, depending on who reads.
 func plainText(text string) bool {
-	for _, r := range text {
-		const lineSeparator, paragraphSeparator = 0x2028, 0x2029
-		switch {
-		case r == '\n', r >= ' ' && r <= '~':
-		case r >= 0xa0 && r <= 0xd7ff && r != lineSeparator && r != paragraphSeparator:
-		default:
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c >= ' ' && c <= '~' || c == '\n' {
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r < 0xa0 || r > 0xd7ff || r == lineSeparator || r == paragraphSeparator {
 			return false
 		}
+		i += size - 1
 	}
 	return true
 }
+
+const lineSeparator, paragraphSeparator = 0x2028, 0x2029
 
 // scanner stands on a line that says something: from content to end, indented
 // by indent, which for what follows a dash is the column behind it.
@@ -56,8 +62,8 @@ type scanner struct {
 	indent  int
 	done    bool
 
-	slab  []node
-	nodes int
+	nodes []node // not yet used
+	count int    // of those in use
 }
 
 func (s *scanner) fail() { panic(giveUp) }
@@ -69,15 +75,15 @@ func (s *scanner) require(ok bool) {
 }
 
 func (s *scanner) node(k kind, scalar string) *node {
-	const chunk = 128
-	s.nodes++
-	s.require(s.nodes <= maxNodes)
-	if len(s.slab) == 0 {
-		s.slab = make([]node, chunk)
+	const chunk = 46 // which fill 4 KiB
+	s.count++
+	s.require(s.count <= maxNodes)
+	if len(s.nodes) == 0 {
+		s.nodes = make([]node, chunk)
 	}
-	n := &s.slab[0]
-	s.slab = s.slab[1:]
-	n.kind, n.scalar, n.special = k, scalar, k == null
+	n := &s.nodes[0]
+	s.nodes = s.nodes[1:]
+	n.kind, n.scalar = k, scalar
 	return n
 }
 
@@ -123,39 +129,43 @@ func (s *scanner) dash() bool {
 }
 
 func (s *scanner) mapping(indent, depth int) *node {
-	n := s.node(object, "")
-	var seen map[string]int
+	name, after, ok := s.blockKey(s.content)
+	s.require(ok)
+	return s.entries(name, after, indent, depth)
+}
+
+// entries reads a mapping whose first key has been read.
+func (s *scanner) entries(name string, after, indent, depth int) *node {
+	c := chain{of: s.node(object, "")}
 	for {
-		name, after, ok := s.blockKey(s.content)
-		s.require(ok)
-		seen = s.add(n, name, s.value(after, indent, depth+1, true), seen)
+		s.add(&c, name, s.value(after, indent, depth+1, true))
 		if s.done || s.indent < indent {
-			return n
+			return c.of
 		}
 		s.require(s.indent == indent && !s.dash())
+		var ok bool
+		name, after, ok = s.blockKey(s.content)
+		s.require(ok)
 	}
 }
 
 // add adds an entry of a mapping. One that occurs twice is for the library.
-func (s *scanner) add(n *node, name string, value *node, seen map[string]int) map[string]int {
-	before := len(n.members)
-	seen = n.set(name, value, seen)
-	s.require(len(n.members) > before)
-	return seen
+func (s *scanner) add(c *chain, name string, value *node) {
+	s.require(c.find(name) == nil)
+	value.name = name
+	c.add(value)
 }
 
 func (s *scanner) sequence(indent, depth int) *node {
-	n := s.node(list, "")
+	c := chain{of: s.node(list, "")}
 	for {
-		item := s.item(indent, depth+1)
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		c.add(s.item(indent, depth+1))
 		if s.done || s.indent < indent {
-			return n
+			return c.of
 		}
 		s.require(s.indent == indent)
 		if !s.dash() {
-			return n // the mapping around, whose keys are not indented less
+			return c.of // the mapping around, whose keys are not indented less
 		}
 	}
 }
@@ -166,15 +176,18 @@ func (s *scanner) item(indent, depth int) *node {
 	if i == s.end || s.text[i] == '#' {
 		return s.value(i, indent, depth, false)
 	}
-	lineStart := s.content - indent
 	dash := s.text[i] == '-' && (i+1 == s.end || s.text[i+1] == ' ')
-	_, _, isKey := s.blockKey(i)
+	name, after, isKey := s.blockKey(i)
 	if !dash && !isKey {
 		return s.value(i, indent, depth, false)
 	}
 	// A collection that begins on the dash's own line.
-	s.content, s.indent = i, i-lineStart
-	return s.block(depth)
+	s.require(depth <= maxDepth)
+	s.content, s.indent = i, i-(s.content-indent)
+	if dash {
+		return s.sequence(s.indent, depth)
+	}
+	return s.entries(name, after, s.indent, depth)
 }
 
 func (s *scanner) spaces(i, end int) int {
@@ -217,9 +230,13 @@ func (s *scanner) blockKey(i int) (name string, after int, ok bool) {
 	return name, after, ok && (after == s.end || s.text[after] == ' ')
 }
 
+// nameByte tells letters, digits and a few more, by one bit for each character.
 func nameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '_' || c == '-' || c == '.' || c == '/' || c == '$'
+	const (
+		low  = (1<<10-1)<<'0' | 1<<'-' | 1<<'.' | 1<<'/' | 1<<'$'
+		high = (1<<26-1)<<('a'-64) | (1<<26-1)<<('A'-64) | 1<<('_'-64)
+	)
+	return c < 64 && uint64(low)>>c&1 != 0 || c >= 64 && c < 128 && uint64(high)>>(c-64)&1 != 0
 }
 
 // value reads what a key or a dash in a collection of that indent is followed

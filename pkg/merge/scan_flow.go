@@ -23,13 +23,12 @@ func (f *flow) value(depth int) *node {
 }
 
 func (f *flow) object(depth int) *node {
-	n := f.node(object, "")
-	var seen map[string]int
+	c := chain{of: f.node(object, "")}
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == '}' {
 			f.at++
-			return n
+			return c.of
 		}
 		quotes := f.peek() == '"'
 		name, after, ok := f.key(f.at, f.lineEnd(f.at))
@@ -38,26 +37,24 @@ func (f *flow) object(depth int) *node {
 		// As in JSON, the value may follow at once where the key is in quotes.
 		f.require(quotes || f.peek() == ' ' || f.peek() == '\n')
 		f.blanks()
-		seen = f.add(n, name, f.value(depth+1), seen)
+		f.add(&c, name, f.value(depth+1))
 		if f.ends('}') {
-			return n
+			return c.of
 		}
 	}
 }
 
 func (f *flow) array(depth int) *node {
-	n := f.node(list, "")
+	c := chain{of: f.node(list, "")}
 	for f.at++; ; f.at++ {
 		f.blanks()
 		if f.peek() == ']' {
 			f.at++
-			return n
+			return c.of
 		}
-		item := f.value(depth + 1)
-		n.items = append(n.items, item)
-		n.special = n.special || item.special
+		c.add(f.value(depth + 1))
 		if f.ends(']') {
-			return n
+			return c.of
 		}
 	}
 }

@@ -23,6 +23,7 @@ func (s *scanner) quoted(i, end int) (value string, after int, ok bool) {
 // escaped reads the rest of a scalar in double quotes that has escapes in it.
 func (s *scanner) escaped(i, end int) (string, int, bool) {
 	var b strings.Builder
+	b.Grow(end - i)
 	for ; i < end; i++ {
 		c := s.text[i]
 		if c == '"' {
@@ -82,7 +83,11 @@ func wholeNumber(scalar string) bool {
 // textual tells whether it is text for every reader of YAML, 1.1 or 1.2: it
 // begins with a letter, as a path or as an option, and is not one of the words.
 func textual(scalar string) bool {
-	rest := strings.TrimPrefix(strings.TrimLeft(scalar, "-"), "./")
+	rest := scalar
+	for rest != "" && rest[0] == '-' {
+		rest = rest[1:]
+	}
+	rest = strings.TrimPrefix(rest, "./")
 	if rest == "" {
 		return false
 	}
@@ -90,11 +95,18 @@ func textual(scalar string) bool {
 	if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '/' || c == '$') {
 		return false
 	}
-	switch strings.ToLower(scalar) {
-	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
-		return false
+	return len(scalar) > len("false") || !word(scalar)
+}
+
+// word tells whether it stands for something else than text to some reader, in
+// any spelling.
+func word(scalar string) bool {
+	for _, w := range [...]string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"} {
+		if len(w) == len(scalar) && strings.EqualFold(w, scalar) {
+			return true
+		}
 	}
-	return true
+	return false
 }
 
 // measured tells whether it is text although it begins with a digit: a number
