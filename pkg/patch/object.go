@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
@@ -11,128 +12,165 @@ import (
 // object writes what differs between two structs. What was received for them is
 // an object; it is only looked at once something differs.
 func (d *differ) object(t *podschema.Type, before, after reflect.Value, src source) error {
-	var known []entry
-	look := func() (err error) {
-		if known == nil {
-			if known, err = members(src.raw); err == nil {
-				err = d.repeated(t, after, known, src.extra)
-			}
-		}
+	if err := d.extras(src); err != nil {
 		return err
 	}
-	if missing := src.extra.entries(); len(missing) > 0 {
-		if err := look(); err != nil {
-			return err
-		}
-		for _, e := range src.extra.missing(known) {
-			d.putJSON(addOrReplace(last(known, e.name)), e.name, e.value)
-		}
-	}
+	looked := d.unique
+	var twice []entry
+	var moved *exchanged
 	for i := range t.Fields {
 		f := &t.Fields[i]
 		if f.Name == "managedFields" {
 			continue // the API server's own, and large
 		}
 		a, b := f.Of(after), f.Of(before)
-		if equalField(f, b, a) && src.extra.child(f.Name) == nil {
+		x := src.extra.child(f.Name)
+		if x == nil && equalField(f, b, a) {
 			continue
 		}
-		if err := look(); err != nil {
-			return err
-		}
-		if f.Name == "initContainers" && t.Field("containers") != nil {
-			moved, err := d.exchange(t, before, after, known)
-			if err != nil {
+		if !looked {
+			looked = true
+			var err error
+			if twice, err = d.repeated(t, after, src); err != nil {
 				return err
 			}
-			before, known = moved.before, moved.known
-			b = f.Of(before)
 		}
-		if repeats(known, f.Name) {
-			continue // done by look
+		if last(twice, f.Name) != nil {
+			continue
 		}
-		if err := d.field(f, b, a, source{raw: last(known, f.Name), extra: src.extra.child(f.Name)}); err != nil {
+		if f.Name == "initContainers" && last(twice, "containers") == nil {
+			var err error
+			if moved, err = d.exchange(before, after, src.text); err != nil {
+				return err
+			}
+			if moved != nil {
+				before = moved.spec
+				b = f.Of(before)
+			}
+		}
+		part := moved.list(f.Name)
+		if part == nil {
+			part = src.text.member(f.Name)
+		}
+		if err := d.field(f, b, a, source{text: part, extra: x}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// repeated replaces the fields that an object has more than once. A Go decoder
-// joins the two, whoever applies the patch keeps the last.
-func (d *differ) repeated(t *podschema.Type, after reflect.Value, known []entry, x *extra) error {
+// extras writes the extra fields of an object that stays.
+func (d *differ) extras(src source) error {
+	if len(src.extra.entries()) == 0 {
+		return nil
+	}
+	known, err := src.text.members()
+	if err != nil {
+		return err
+	}
+	for _, e := range src.extra.missing(known) {
+		op := "add"
+		if last(known, e.name) != nil {
+			op = "replace"
+		}
+		d.putJSON(op, e.name, e.value)
+	}
+	return nil
+}
+
+// repeated replaces the fields that an object has more than once, and returns
+// them. A Go decoder joins the two, whoever applies the patch keeps the last.
+func (d *differ) repeated(t *podschema.Type, after reflect.Value, src source) (twice []entry, err error) {
+	known, err := src.text.members()
+	if err != nil {
+		return nil, err
+	}
 	for i, e := range known {
 		f := t.Field(e.name)
 		if f == nil || last(known[i+1:], e.name) == nil || last(known[:i], e.name) != nil {
 			continue
 		}
+		twice = append(twice, e)
 		v, ok := deref(f.Of(after), f.Pointer)
 		if !ok || !present(f, f.Of(after)) {
 			d.remove(e.name)
 			continue
 		}
-		if err := d.put("replace", e.name, f.Type, v, source{raw: last(known, e.name), extra: x.child(f.Name)}); err != nil {
-			return err
+		if err := d.put("replace", e.name, f.Type, v, source{text: src.text.member(e.name), extra: src.extra.child(f.Name)}); err != nil {
+			return nil, err
 		}
 	}
-	return nil
-}
-
-func repeats(known []entry, name string) bool {
-	n := 0
-	for _, e := range known {
-		if e.name == name {
-			n++
-		}
-	}
-	return n > 1
-}
-
-func addOrReplace(received []byte) string {
-	if received == nil {
-		return "add"
-	}
-	return "replace"
+	return twice, nil
 }
 
 // field writes what differs between two values of a field.
 func (d *differ) field(f *podschema.Field, before, after reflect.Value, src source) error {
 	a, ok := deref(after, f.Pointer)
 	if !ok || !present(f, after) {
-		if src.raw != nil && !equalField(f, before, after) {
+		if !equalField(f, before, after) {
 			d.remove(f.Name)
 		}
 		return nil
 	}
 	b, was := deref(before, f.Pointer)
-	if !was || isNull(src.raw) {
-		return d.whole(f, a, src)
+	if !was {
+		return d.whole("add", f, a, src)
 	}
-	switch {
-	case f.Type.Kind == podschema.Struct && isObject(src.raw):
-		return d.in(f.Name, func() error { return d.object(f.Type, b, a, src) })
-	case f.Type.Kind == podschema.Map && isObject(src.raw) && b.Len() > 0:
-		return d.in(f.Name, func() error { return d.entries(f.Type, b, a) })
-	case f.Type.Kind == podschema.List && isList(src.raw) && b.Len() > 0:
-		return d.list(f, b, a, src)
+	switch f.Type.Kind {
+	case podschema.Struct:
+		if !f.Pointer && before.IsZero() {
+			return d.inEmpty(f, b, a, src)
+		}
+		return d.up(d.down(f.Name), d.object(f.Type, b, a, src))
+	case podschema.Map:
+		if b.Len() > 0 {
+			return d.up(d.down(f.Name), d.entries(f.Type, b, a))
+		}
+	case podschema.List:
+		if b.Len() > 0 {
+			return d.list(f, b, a, src)
+		}
+	default:
+		if f.Pointer || !before.IsZero() {
+			return d.whole("replace", f, a, src)
+		}
 	}
-	return d.whole(f, a, src)
+	// It may be there all the same, as null or as what means nothing; to add a
+	// field that is there replaces it.
+	return d.whole("add", f, a, src)
 }
 
-// whole writes a value that there was none of, or that has no parts to look at.
-func (d *differ) whole(f *podschema.Field, v reflect.Value, src source) error {
-	mark := len(d.ops)
-	if err := d.put(addOrReplace(src.raw), f.Name, f.Type, v, source{extra: src.extra}); err != nil {
+// inEmpty writes what differs from a struct with nothing in it, which may not be
+// there at all, or hold what we do not know.
+func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src source) error {
+	raw, err := src.text.bytes()
+	if err != nil {
 		return err
 	}
-	if src.raw == nil && f.Type.Kind == podschema.Struct && !f.Pointer && bytes.HasSuffix(d.ops, []byte(`"value":{}}`)) {
+	if isObject(raw) {
+		return d.up(d.down(f.Name), d.object(f.Type, before, after, src))
+	}
+	mark := len(d.ops)
+	if err := d.whole("add", f, after, src); err != nil {
+		return err
+	}
+	if bytes.HasSuffix(d.ops, []byte(`"value":{}}`)) {
 		d.ops = d.ops[:mark] // an empty struct says nothing
 	}
 	return nil
 }
 
+// whole writes a value that there was none of, or that has no parts to look at.
+func (d *differ) whole(op string, f *podschema.Field, v reflect.Value, src source) error {
+	return d.put(op, f.Name, f.Type, v, source{extra: src.extra})
+}
+
 // entries writes what differs between two maps. Both have entries.
 func (d *differ) entries(t *podschema.Type, before, after reflect.Value) error {
+	if b, ok := before.Interface().(map[string]string); ok {
+		d.strings(b, after.Interface().(map[string]string))
+		return nil
+	}
 	for _, key := range sortedKeys(before) {
 		if !after.MapIndex(key).IsValid() {
 			d.remove(key.String())
@@ -157,6 +195,36 @@ func (d *differ) entries(t *podschema.Type, before, after reflect.Value) error {
 		}
 	}
 	return nil
+}
+
+// strings is entries for labels and annotations and whatever is like them.
+func (d *differ) strings(before, after map[string]string) {
+	var buf [8]string
+	keys := buf[:0]
+	for k := range before {
+		if _, ok := after[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		d.remove(k)
+	}
+	keys = keys[:0]
+	for k, v := range after {
+		if old, ok := before[k]; !ok || old != v {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		op := "add"
+		if _, ok := before[k]; ok {
+			op = "replace"
+		}
+		d.begin(op, k)
+		d.ops = append(appendQuoted(append(d.ops, `,"value":`...), after[k]), '}')
+	}
 }
 
 // compact takes the white space out of JSON, for comparing.
