@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
 	kjson "sigs.k8s.io/json"
 
@@ -23,12 +24,15 @@ func mustReadAlike(t testing.TB, object []byte) bool {
 	t.Helper()
 	want := new(corev1.Pod)
 	wantErr := kjson.UnmarshalCaseSensitivePreserveInts(object, want)
-	got, err := unmarshal(object)
+	got, unique, err := unmarshal(object)
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Fatalf("error %v, want %v\n%q", err, wantErr, object)
 	}
 	if err == nil && !reflect.DeepEqual(got, want) {
 		t.Fatalf("read %+v\nwant %+v\n%q", got, want, object)
+	}
+	if unique && !jsontext.Value(object).IsValid() { // which by default allows no name twice
+		t.Fatalf("some name is given twice: %q", object)
 	}
 	return err == nil
 }
@@ -170,13 +174,32 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object []byte) { mustReadAlike(t, object) })
 }
 
+// Where a name is given twice, what is read is both; whoever applies the patch
+// must get that too, not only the second.
+func TestPatchOfAPodWithANameTwice(t *testing.T) {
+	for object, want := range map[string]string{
+		`{"spec":{"securityContext":{"runAsUser":1}}}`:                                 `[{"op":"add","path":"/spec/hostname","value":"h"}]`,
+		`{"spec":{"securityContext":{"runAsUser":1},"securityContext":{"fsGroup":2}}}`: `[{"op":"replace","path":"/spec/securityContext","value":{"runAsUser":1,"fsGroup":2}},{"op":"add","path":"/spec/hostname","value":"h"}]`,
+	} {
+		in, err := decode([]byte(object))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := in.pod.DeepCopy()
+		after.Spec.Hostname = "h"
+		if got, err := in.diff(after); err != nil || string(got) != want {
+			t.Errorf("%s: got %s, error %v", object, got, err)
+		}
+	}
+}
+
 // A plain pod must not end up with the slower decoder, nor be decoded twice.
 func TestPlainPodsAreReadOnce(t *testing.T) {
 	object, err := json.Marshal(podgen.Typed[corev1.Pod](podgen.New(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := testing.AllocsPerRun(20, func() { _, err = unmarshal(object) })
+	ours := testing.AllocsPerRun(20, func() { _, _, err = unmarshal(object) })
 	theirs := testing.AllocsPerRun(20, func() { err = kjson.UnmarshalCaseSensitivePreserveInts(object, new(corev1.Pod)) })
 	if err != nil || ours > 0.8*theirs {
 		t.Errorf("%v allocations, the API server's decoder %v; error %v", ours, theirs, err)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 )
 
@@ -39,10 +38,11 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 			res = refused(res, &refusal{decide.Internal, &PanicError{r, debug.Stack()}})
 		}
 	}()
-	pod, err := decode(req.Object)
+	object, err := decode(req.Object)
 	if err != nil {
 		return refused(Result{Namespace: req.Namespace}, err)
 	}
+	pod := object.pod
 	res = s.describe(pod, &req)
 	in := decide.Input{
 		Namespace:   res.Namespace,
@@ -63,7 +63,7 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 	if err != nil {
 		return refused(res, err)
 	}
-	if res.Patch, err = patch.Diff(req.Object, pod, injected, w.extras...); err != nil {
+	if res.Patch, err = object.diff(injected, w.extras...); err != nil {
 		return refused(res, refuse(decide.MergeError, fmt.Errorf("the result cannot be written as a patch: %w", err)))
 	}
 	res.Pod = injected

@@ -55,7 +55,7 @@ func BenchmarkStage(b *testing.B) {
 				post.RewriteProbes(&pod, post.Probes{Rewrite: true, StatusPort: 15020}, false)
 				return nil
 			}},
-			{"diff", func() error { _, err := patch.Diff(s.raw, s.pod, s.result.Pod); return err }},
+			{"diff", func() error { _, err := patch.DiffUnique(s.raw, s.pod, s.result.Pod); return err }},
 			{"encode", func() error {
 				_, err := json.Marshal(map[string]any{"response": map[string]any{"allowed": true, "patch": s.result.Patch}})
 				return err
