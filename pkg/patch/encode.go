@@ -17,7 +17,7 @@ import (
 // source is where the fields that our types do not know come from: the value as
 // received, and what is to be added.
 type source struct {
-	text  *text
+	part
 	extra *extra
 }
 
@@ -69,15 +69,16 @@ func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
 }
 
 func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
-	known, err := received(src.text)
+	known, err := known(&src)
 	if err != nil {
 		return nil, err
 	}
 	b = append(b, '{')
 	first := len(b)
+	fields := podschema.Over(v)
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		value := f.Of(v)
+		value := fields.Value(f)
 		if !present(f, value) {
 			continue
 		}
@@ -90,7 +91,7 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 		begin := len(b)
 		from := source{extra: src.extra.child(f.Name)}
 		if known != nil {
-			from.text = src.text.member(f.Name)
+			from.part = src.text().member(f.Name)
 		}
 		if b, err = appendValue(b, f.Type, value, from); err != nil {
 			return nil, err
@@ -112,13 +113,13 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 	return append(b, '}'), nil
 }
 
-// received lists what an object had as received; nothing of what is none.
-func received(t *text) ([]entry, error) {
-	raw, err := t.bytes()
+// known lists what an object had as received; nothing of what is none.
+func known(src *source) ([]entry, error) {
+	raw, err := src.bytes()
 	if err != nil || !isObject(raw) {
 		return nil, err
 	}
-	return t.members()
+	return src.text().members()
 }
 
 func appendMember(b []byte, comma bool, e entry) []byte {
@@ -210,7 +211,7 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 		}
 		from := source{extra: src.extra.item(t, item, i)}
 		if sources != nil {
-			from.text = sources[i]
+			from.part = sources[i]
 		}
 		if b, err = appendValue(b, t.Elem, item, from); err != nil {
 			return nil, err
@@ -221,29 +222,29 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 
 // itemSources finds for each item of a list the item as received that it came
 // from: the one of the same name, or, where items have none, of the same place.
-func itemSources(t *podschema.Type, v reflect.Value, src source) ([]*text, error) {
-	if src.text == nil || t.Elem.Kind != podschema.Struct {
+func itemSources(t *podschema.Type, v reflect.Value, src source) ([]part, error) {
+	list := src.text()
+	if list == nil || t.Elem.Kind != podschema.Struct {
 		return nil, nil
 	}
-	raw, err := src.text.bytes()
-	if err != nil || !isList(raw) && src.text.parts == nil {
+	if raw, err := list.bytes(); err != nil || !isList(raw) && list.parts == nil {
 		return nil, err
 	}
-	received, err := src.text.elements()
+	items, err := list.elements()
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]*text, v.Len())
+	sources := make([]part, v.Len())
 	if len(t.Identity) == 0 {
 		for i := range sources {
-			if len(received) == len(sources) {
-				sources[i] = whole(received[i])
+			if len(items) == len(sources) {
+				sources[i] = received(items[i])
 			}
 		}
 		return sources, nil
 	}
-	byName := make(map[string][][]byte, len(received))
-	for _, item := range received {
+	byName := make(map[string][][]byte, len(items))
+	for _, item := range items {
 		id, err := identifyReceived(t, item)
 		if err != nil {
 			return nil, err
@@ -253,7 +254,7 @@ func itemSources(t *podschema.Type, v reflect.Value, src source) ([]*text, error
 	for i := range sources {
 		id := identify(t, v.Index(i))
 		if same := byName[id]; len(same) > 0 {
-			sources[i], byName[id] = whole(same[0]), same[1:]
+			sources[i], byName[id] = received(same[0]), same[1:]
 		}
 	}
 	return sources, nil

@@ -57,9 +57,10 @@ func equal(t *podschema.Type, a, b reflect.Value) bool {
 	case podschema.String:
 		return a.String() == b.String()
 	case podschema.Struct:
+		x, y := podschema.Over(a), podschema.Over(b)
 		for i := range t.Fields {
 			f := &t.Fields[i]
-			if !equalField(f, f.Of(a), f.Of(b)) {
+			if !equalField(f, x.Value(f), y.Value(f)) {
 				return false
 			}
 		}

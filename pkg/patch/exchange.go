@@ -72,14 +72,15 @@ func find(list []corev1.Container, name string) int {
 type transfer struct {
 	name  string
 	items []corev1.Container // as they are now
-	parts []*text            // the same, as received
+	parts []part             // the same, as received
 	there bool               // there is a list at all
 	after []corev1.Container // as they are to be
 }
 
 func newTransfer(name string, before, after []corev1.Container, spec *text) transfer {
-	l := transfer{name: name, items: slices.Clone(before), after: after, parts: make([]*text, len(before)), there: len(before) > 0}
-	list := spec.member(name)
+	l := transfer{name: name, items: slices.Clone(before), after: after, parts: make([]part, len(before)), there: len(before) > 0}
+	in := spec.member(name)
+	list := in.text()
 	for i := range l.parts {
 		l.parts[i] = list.item(i)
 	}

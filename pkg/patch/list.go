@@ -19,7 +19,7 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, src sourc
 	// Rather the list as a whole than a patch that is longer than the list.
 	if t.ElemPointer || p.shuffled || len(p.removed) > len(from)+few || p.unmatched == len(from) {
 		if p.unmatched == len(from) {
-			src.text = nil
+			src.part = part{}
 		}
 		return d.put("replace", f.Name, t, after, src)
 	}
@@ -60,18 +60,20 @@ func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Valu
 	if t.Elem.Kind != podschema.Struct {
 		return nil
 	}
+	list := src.text()
 	for i, j := range from {
 		if j < 0 {
 			continue
 		}
 		a, b, x := after.Index(i), before.Index(j), src.extra.item(t, after.Index(i), i)
-		if x == nil && equal(t.Elem, b, a) {
+		// Where no text needs a look, object compares as well as equal does.
+		if x == nil && (!d.unique || b.IsZero()) && equal(t.Elem, b, a) {
 			continue
 		}
-		item := source{text: src.text.item(j), extra: x}
+		item := source{part: list.item(j), extra: x}
 		object := true
 		if b.IsZero() { // perhaps it is null
-			raw, err := item.text.bytes()
+			raw, err := item.bytes()
 			if err != nil {
 				return err
 			}

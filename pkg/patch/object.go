@@ -12,18 +12,19 @@ import (
 // object writes what differs between two structs. What was received for them is
 // an object; it is only looked at once something differs.
 func (d *differ) object(t *podschema.Type, before, after reflect.Value, src source) error {
-	if err := d.extras(src); err != nil {
+	if err := d.extras(&src); err != nil {
 		return err
 	}
 	looked := d.unique
 	var twice []entry
 	var moved *exchanged
+	now, was := podschema.Over(after), podschema.Over(before)
 	for i := range t.Fields {
 		f := &t.Fields[i]
 		if f.Name == "managedFields" {
 			continue // the API server's own, and large
 		}
-		a, b := f.Of(after), f.Of(before)
+		a, b := now.Value(f), was.Value(f)
 		x := src.extra.child(f.Name)
 		if x == nil && equalField(f, b, a) {
 			continue
@@ -31,7 +32,7 @@ func (d *differ) object(t *podschema.Type, before, after reflect.Value, src sour
 		if !looked {
 			looked = true
 			var err error
-			if twice, err = d.repeated(t, after, src); err != nil {
+			if twice, err = d.repeated(t, after, &src); err != nil {
 				return err
 			}
 		}
@@ -40,19 +41,19 @@ func (d *differ) object(t *podschema.Type, before, after reflect.Value, src sour
 		}
 		if f.Name == "initContainers" && last(twice, "containers") == nil {
 			var err error
-			if moved, err = d.exchange(before, after, src.text); err != nil {
+			if moved, err = d.exchange(before, after, src.text()); err != nil {
 				return err
 			}
 			if moved != nil {
-				before = moved.spec
-				b = f.Of(before)
+				was = podschema.Over(moved.spec)
+				b = was.Value(f)
 			}
 		}
-		part := moved.list(f.Name)
-		if part == nil {
-			part = src.text.member(f.Name)
+		field := source{part: src.text().member(f.Name), extra: x}
+		if list := moved.list(f.Name); list != nil {
+			field.part = part{it: list}
 		}
-		if err := d.field(f, b, a, source{text: part, extra: x}); err != nil {
+		if err := d.field(f, b, a, field); err != nil {
 			return err
 		}
 	}
@@ -60,11 +61,11 @@ func (d *differ) object(t *podschema.Type, before, after reflect.Value, src sour
 }
 
 // extras writes the extra fields of an object that stays.
-func (d *differ) extras(src source) error {
+func (d *differ) extras(src *source) error {
 	if len(src.extra.entries()) == 0 {
 		return nil
 	}
-	known, err := src.text.members()
+	known, err := src.text().members()
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,8 @@ func (d *differ) extras(src source) error {
 
 // repeated replaces the fields that an object has more than once, and returns
 // them. A Go decoder joins the two, whoever applies the patch keeps the last.
-func (d *differ) repeated(t *podschema.Type, after reflect.Value, src source) (twice []entry, err error) {
-	known, err := src.text.members()
+func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *source) (twice []entry, err error) {
+	known, err := src.text().members()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func (d *differ) repeated(t *podschema.Type, after reflect.Value, src source) (t
 			d.remove(e.name)
 			continue
 		}
-		if err := d.put("replace", e.name, f.Type, v, source{text: src.text.member(e.name), extra: src.extra.child(f.Name)}); err != nil {
+		if err := d.put("replace", e.name, f.Type, v, source{part: src.text().member(e.name), extra: src.extra.child(f.Name)}); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +144,7 @@ func (d *differ) field(f *podschema.Field, before, after reflect.Value, src sour
 // inEmpty writes what differs from a struct with nothing in it, which may not be
 // there at all, or hold what we do not know.
 func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src source) error {
-	raw, err := src.text.bytes()
+	raw, err := src.bytes()
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,8 @@ func diff(d differ, raw []byte, before, after *corev1.Pod, extras []Extra) ([]by
 			return nil, fmt.Errorf("extra field %s has no path", e.Value)
 		}
 	}
-	src := source{text: whole(raw), extra: newExtra(extras)}
+	d.path = make([]byte, 0, 128)
+	src := source{part: received(raw), extra: newExtra(extras)}
 	err := d.object(podschema.Pod(), reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem(), src)
 	if err != nil {
 		return nil, fmt.Errorf("difference at %q: %w", d.path, err)

@@ -1,8 +1,6 @@
 package patch
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // text is a value of the object as it was received, which is only looked for in
 // there when somebody asks. Most of what changes needs no look: a value that is
@@ -19,33 +17,49 @@ type text struct {
 
 	names  []entry // of an object, once they have been listed
 	items  [][]byte
-	parts  []*text // the items of a list that was put together from others
+	parts  []part // the items of a list that was put together from others
 	listed bool
 }
 
-func whole(raw []byte) *text { return &text{raw: trim(raw), known: true} }
-
-func (t *text) member(name string) *text {
-	if t == nil {
-		return nil
-	}
-	return &text{in: t, name: name, place: -1}
+// part says where in a text a value stands, without a look or an allocation. The
+// zero part is that of a value that was not received.
+type part struct {
+	in    *text
+	name  string
+	place int // -1: by name
+	it    *text
 }
 
-func (t *text) item(i int) *text {
-	switch {
-	case t == nil:
-		return nil
-	case t.parts != nil:
+func (t *text) member(name string) part { return part{in: t, name: name, place: -1} }
+
+func (t *text) item(i int) part {
+	if t != nil && t.parts != nil {
 		return t.parts[i]
 	}
-	return &text{in: t, place: i}
+	return part{in: t, place: i}
 }
+
+// text returns the text of the part, nil for one that was not received.
+func (p *part) text() *text {
+	if p.it == nil && p.in != nil {
+		p.it = &text{in: p.in, name: p.name, place: p.place}
+	}
+	return p.it
+}
+
+// bytes returns the JSON of the part, nil if there is none.
+func (p *part) bytes() ([]byte, error) { return p.text().bytes() }
+
+// received returns the part that a JSON text is.
+func received(raw []byte) part { return part{it: &text{raw: trim(raw), known: true}} }
 
 // bytes returns the value's JSON, nil if there is none.
 func (t *text) bytes() ([]byte, error) {
-	if t == nil || t.known {
-		return t.found(), nil
+	if t == nil {
+		return nil, nil
+	}
+	if t.known {
+		return t.raw, nil
 	}
 	if t.place < 0 {
 		names, err := t.in.members()
@@ -67,25 +81,20 @@ func (t *text) bytes() ([]byte, error) {
 	return t.raw, nil
 }
 
-func (t *text) found() []byte {
-	if t == nil {
-		return nil
-	}
-	return t.raw
-}
-
 // members lists the entries of an object; what is none, is an error.
 func (t *text) members() ([]entry, error) {
-	if t.listed {
+	if t != nil && t.listed {
 		return t.names, nil
 	}
 	raw, err := t.bytes()
 	if err != nil {
 		return nil, err
 	}
-	t.names, err = members(raw)
-	t.listed = err == nil
-	return t.names, err
+	names, err := members(raw)
+	if err == nil {
+		t.names, t.listed = names, true
+	}
+	return names, err
 }
 
 // elements lists the items of a list; what is none, is an error.
@@ -95,9 +104,9 @@ func (t *text) elements() ([][]byte, error) {
 	}
 	if t.parts != nil {
 		t.items = make([][]byte, len(t.parts))
-		for i, p := range t.parts {
+		for i := range t.parts {
 			var err error
-			if t.items[i], err = p.bytes(); err != nil {
+			if t.items[i], err = t.parts[i].bytes(); err != nil {
 				return nil, err
 			}
 		}
