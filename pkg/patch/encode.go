@@ -17,7 +17,7 @@ import (
 // source is where the fields that our types do not know come from: the value as
 // received, and what is to be added.
 type source struct {
-	part
+	text  *text
 	extra *extra
 }
 
@@ -69,7 +69,7 @@ func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
 }
 
 func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
-	known, err := known(&src)
+	known, err := known(src.text)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,8 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 		begin := len(b)
 		from := source{extra: src.extra.child(f.Name)}
 		if known != nil {
-			from.part = src.text().member(f.Name)
+			member := src.text.member(f.Name)
+			from.text = member.text()
 		}
 		if b, err = appendValue(b, f.Type, value, from); err != nil {
 			return nil, err
@@ -114,12 +115,12 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 }
 
 // known lists what an object had as received; nothing of what is none.
-func known(src *source) ([]entry, error) {
-	raw, err := src.bytes()
+func known(t *text) ([]entry, error) {
+	raw, err := t.bytes()
 	if err != nil || !isObject(raw) {
 		return nil, err
 	}
-	return src.text().members()
+	return t.members()
 }
 
 func appendMember(b []byte, comma bool, e entry) []byte {
@@ -211,7 +212,7 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 		}
 		from := source{extra: src.extra.item(t, item, i)}
 		if sources != nil {
-			from.part = sources[i]
+			from.text = sources[i]
 		}
 		if b, err = appendValue(b, t.Elem, item, from); err != nil {
 			return nil, err
@@ -222,8 +223,8 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 
 // itemSources finds for each item of a list the item as received that it came
 // from: the one of the same name, or, where items have none, of the same place.
-func itemSources(t *podschema.Type, v reflect.Value, src source) ([]part, error) {
-	list := src.text()
+func itemSources(t *podschema.Type, v reflect.Value, src source) ([]*text, error) {
+	list := src.text
 	if list == nil || t.Elem.Kind != podschema.Struct {
 		return nil, nil
 	}
@@ -234,7 +235,7 @@ func itemSources(t *podschema.Type, v reflect.Value, src source) ([]part, error)
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]part, v.Len())
+	sources := make([]*text, v.Len())
 	if len(t.Identity) == 0 {
 		for i := range sources {
 			if len(items) == len(sources) {

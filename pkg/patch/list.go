@@ -12,7 +12,7 @@ import (
 // order that makes every index right at its time: items that are gone are
 // removed from the end on, items that stay are moved into their new order, new
 // items are put in from the front on, and then items that stay are compared.
-func (d *differ) list(f *podschema.Field, before, after reflect.Value, src source) error {
+func (d *differ) list(f *podschema.Field, before, after reflect.Value, src spot) error {
 	t := f.Type
 	from := match(t, before, after)
 	p := plan(from, before.Len())
@@ -21,7 +21,7 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, src sourc
 		if p.unmatched == len(from) {
 			src.part = part{}
 		}
-		return d.put("replace", f.Name, t, after, src)
+		return d.put("replace", f.Name, t, after, src.source())
 	}
 	mark := d.down(f.Name)
 	for _, i := range slices.Backward(p.removed) {
@@ -56,7 +56,7 @@ const (
 )
 
 // items writes what differs within the items that stay.
-func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Value, src source) error {
+func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Value, src spot) error {
 	if t.Elem.Kind != podschema.Struct {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Valu
 		if x == nil && (!d.unique || b.IsZero()) && equal(t.Elem, b, a) {
 			continue
 		}
-		item := source{part: list.item(j), extra: x}
+		item := spot{part: list.item(j), extra: x}
 		object := true
 		if b.IsZero() { // perhaps it is null
 			raw, err := item.bytes()
@@ -83,7 +83,7 @@ func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Valu
 		if step := strconv.Itoa(i); object {
 			err = d.up(d.down(step), d.object(t.Elem, b, a, item))
 		} else {
-			err = d.put("replace", step, t.Elem, a, item)
+			err = d.put("replace", step, t.Elem, a, item.source())
 		}
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 
 // object writes what differs between two structs. What was received for them is
 // an object; it is only looked at once something differs.
-func (d *differ) object(t *podschema.Type, before, after reflect.Value, src source) error {
+func (d *differ) object(t *podschema.Type, before, after reflect.Value, src spot) error {
 	if err := d.extras(&src); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (d *differ) object(t *podschema.Type, before, after reflect.Value, src sour
 				b = was.Value(f)
 			}
 		}
-		field := source{part: src.text().member(f.Name), extra: x}
+		field := spot{part: src.text().member(f.Name), extra: x}
 		if list := moved.list(f.Name); list != nil {
 			field.part = part{it: list}
 		}
@@ -61,7 +61,7 @@ func (d *differ) object(t *podschema.Type, before, after reflect.Value, src sour
 }
 
 // extras writes the extra fields of an object that stays.
-func (d *differ) extras(src *source) error {
+func (d *differ) extras(src *spot) error {
 	if len(src.extra.entries()) == 0 {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (d *differ) extras(src *source) error {
 
 // repeated replaces the fields that an object has more than once, and returns
 // them. A Go decoder joins the two, whoever applies the patch keeps the last.
-func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *source) (twice []entry, err error) {
+func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *spot) (twice []entry, err error) {
 	known, err := src.text().members()
 	if err != nil {
 		return nil, err
@@ -97,7 +97,8 @@ func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *source) (
 			d.remove(e.name)
 			continue
 		}
-		if err := d.put("replace", e.name, f.Type, v, source{part: src.text().member(e.name), extra: src.extra.child(f.Name)}); err != nil {
+		value := spot{part: src.text().member(e.name), extra: src.extra.child(f.Name)}
+		if err := d.put("replace", e.name, f.Type, v, value.source()); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +106,7 @@ func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *source) (
 }
 
 // field writes what differs between two values of a field.
-func (d *differ) field(f *podschema.Field, before, after reflect.Value, src source) error {
+func (d *differ) field(f *podschema.Field, before, after reflect.Value, src spot) error {
 	a, ok := deref(after, f.Pointer)
 	if !ok || !present(f, after) {
 		if !equalField(f, before, after) {
@@ -143,7 +144,7 @@ func (d *differ) field(f *podschema.Field, before, after reflect.Value, src sour
 
 // inEmpty writes what differs from a struct with nothing in it, which may not be
 // there at all, or hold what we do not know.
-func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src source) error {
+func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src spot) error {
 	raw, err := src.bytes()
 	if err != nil {
 		return err
@@ -162,7 +163,7 @@ func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src so
 }
 
 // whole writes a value that there was none of, or that has no parts to look at.
-func (d *differ) whole(op string, f *podschema.Field, v reflect.Value, src source) error {
+func (d *differ) whole(op string, f *podschema.Field, v reflect.Value, src spot) error {
 	return d.put(op, f.Name, f.Type, v, source{extra: src.extra})
 }
 

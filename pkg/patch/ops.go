@@ -13,6 +13,15 @@ type differ struct {
 	unique bool   // no object as received has one name twice
 }
 
+// spot is where in the object as received the comparison is, and what is to be
+// added there.
+type spot struct {
+	part
+	extra *extra
+}
+
+func (s *spot) source() source { return source{text: s.text(), extra: s.extra} }
+
 // usual is how long the patch of an ordinary injection may become without its
 // memory growing on the way.
 const usual = 8 << 10

@@ -45,7 +45,7 @@ func diff(d differ, raw []byte, before, after *corev1.Pod, extras []Extra) ([]by
 		}
 	}
 	d.path = make([]byte, 0, 128)
-	src := source{part: received(raw), extra: newExtra(extras)}
+	src := spot{part: part{it: received(raw)}, extra: newExtra(extras)}
 	err := d.object(podschema.Pod(), reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem(), src)
 	if err != nil {
 		return nil, fmt.Errorf("difference at %q: %w", d.path, err)

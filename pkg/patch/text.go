@@ -50,8 +50,8 @@ func (p *part) text() *text {
 // bytes returns the JSON of the part, nil if there is none.
 func (p *part) bytes() ([]byte, error) { return p.text().bytes() }
 
-// received returns the part that a JSON text is.
-func received(raw []byte) part { return part{it: &text{raw: trim(raw), known: true}} }
+// received returns the text that JSON is.
+func received(raw []byte) *text { return &text{raw: trim(raw), known: true} }
 
 // bytes returns the value's JSON, nil if there is none.
 func (t *text) bytes() ([]byte, error) {
