@@ -69,6 +69,11 @@ func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
 }
 
 func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
+	if src == (source{}) && v.CanAddr() {
+		if b, ok := appendUsual(b, v.Addr().Interface()); ok {
+			return b, nil
+		}
+	}
 	known, err := known(src.text)
 	if err != nil {
 		return nil, err
