@@ -94,3 +94,20 @@ func TestStrategiesAsTheLibraryReadsThem(t *testing.T) {
 		t.Errorf("only %d lists looked at", lists)
 	}
 }
+
+// A cursor reads what Of reads, in any order.
+func TestCursor(t *testing.T) {
+	volume := corev1.Volume{Name: "v", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+	probe := corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}, PeriodSeconds: 3}
+	for _, v := range []reflect.Value{reflect.ValueOf(volume), reflect.ValueOf(probe), reflect.ValueOf(corev1.Pod{})} {
+		described := podschema.For(v.Type())
+		c := podschema.Over(v)
+		for i := range described.Fields {
+			for _, f := range []*podschema.Field{&described.Fields[i], &described.Fields[len(described.Fields)-1-i]} {
+				if got, want := c.Value(f).Interface(), f.Of(v).Interface(); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s.%s: got %v, want %v", v.Type(), f.Name, got, want)
+				}
+			}
+		}
+	}
+}

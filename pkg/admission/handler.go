@@ -6,7 +6,6 @@ package admission
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,12 +32,13 @@ const (
 	maxWait   = 30 * time.Second
 )
 
-// keepBuffer is the largest read buffer that is kept for another request. Most
-// reviews are some 10 KiB; a rare giant must not stay in memory for ever.
+// keepBuffer is the largest buffer that is kept for another request. Most reviews
+// and answers are some 10 KiB; a rare giant must not stay in memory for ever.
 const keepBuffer = 256 << 10
 
 // Engine is what decides and injects; *inject.Snapshot is one. Its methods are
-// called at the same time from many goroutines.
+// called at the same time from many goroutines. What Inject returns must not
+// hold the request's Object, whose memory is used again.
 type Engine interface {
 	Inject(inject.Request) inject.Result
 	Hash() string
@@ -91,8 +91,10 @@ func (e *callError) Error() string { return e.sentence }
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
 	var ev Event
-	answer, err := h.answer(w, r, &ev)
+	buf := h.buffers.Get().(*bytes.Buffer)
+	answer, err := h.answer(w, r, buf, &ev)
 	if err != nil {
+		h.release(buf)
 		ev.HTTPStatus, ev.Error = err.status, err.sentence
 		if err.status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", http.MethodPost)
@@ -106,18 +108,21 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 		// A caller that went away is no news: the API server times out by itself.
-		_, _ = w.Write(answer)
+		// But net/http may then still be about to write, so the memory is not used again.
+		if _, err := w.Write(answer); err == nil {
+			h.release(buf)
+		}
 	}
 	ev.Duration = h.cfg.Now().Sub(start)
 	h.cfg.Observe(ev)
 }
 
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, ev *Event) ([]byte, *callError) {
+// answer returns the answer to a call. It reads the body into buf, and when that
+// is done with, writes the answer there.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, ev *Event) ([]byte, *callError) {
 	if err := checkCall(r); err != nil {
 		return nil, err
 	}
-	buf := h.buffers.Get().(*bytes.Buffer)
-	defer h.release(buf)
 	if err := readBody(w, r, buf); err != nil {
 		return nil, err
 	}
@@ -132,11 +137,9 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, ev *Event) ([]b
 		return nil, &callError{http.StatusBadRequest, decodeErr.Error()}
 	}
 	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: h.decideReview(rev, r.URL.Path, ev)}
-	data, encodeErr := json.Marshal(out)
-	if encodeErr != nil {
-		return nil, &callError{http.StatusInternalServerError, "the answer cannot be encoded: " + encodeErr.Error()}
-	}
-	return data, nil
+	buf.Reset()
+	buf.Grow(out.size())
+	return out.append(buf.AvailableBuffer()), nil
 }
 
 func (h *handler) release(buf *bytes.Buffer) {
@@ -151,14 +154,21 @@ func checkCall(r *http.Request) *callError {
 	if r.Method != http.MethodPost {
 		return &callError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method))}
 	}
-	contentType := r.Header.Get("Content-Type")
-	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
+	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
 		return &callError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType))}
 	}
 	if r.ContentLength > MaxBodyBytes {
 		return tooLarge()
 	}
 	return nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" { // what API servers send
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == "application/json"
 }
 
 func tooLarge() *callError {

@@ -33,6 +33,7 @@ type engine struct {
 }
 
 func (e *engine) Inject(r inject.Request) inject.Result {
+	r.Object = bytes.Clone(r.Object) // its memory is the caller's
 	e.asked = append(e.asked, r)
 	if e.do != nil {
 		e.do(r)

@@ -1,11 +1,13 @@
 package admission
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // The versions of AdmissionReview that are understood. A review is answered in
@@ -89,7 +91,7 @@ type status struct {
 }
 
 // decodeReview reads an AdmissionReview. Unknown fields are ignored: newer API
-// servers send more. What the returned review holds is independent of body.
+// servers send more. The object may be a part of body.
 func decodeReview(body []byte) (*review, error) {
 	if len(body) == 0 {
 		return nil, errors.New("the body is empty: send an AdmissionReview")
@@ -99,7 +101,7 @@ func decodeReview(body []byte) (*review, error) {
 		envelope = body
 	}
 	var r review
-	if err := json.Unmarshal(envelope, &r); err != nil {
+	if err := unmarshal(envelope, &r); err != nil {
 		return nil, fmt.Errorf("the body is not an AdmissionReview: %w", err)
 	}
 	if r.Kind != "AdmissionReview" || (r.APIVersion != V1 && r.APIVersion != V1beta1) {
@@ -110,10 +112,20 @@ func decodeReview(body []byte) (*review, error) {
 		return nil, errors.New("the AdmissionReview has no request: set field request")
 	}
 	if cut && string(r.Request.Object) == null {
-		// A copy, because the body's memory is used for the next request.
-		r.Request.Object = bytes.Clone(object)
+		r.Request.Object = object
 	}
 	return &r, nil
+}
+
+// unmarshal reads as encoding/json does: names in any case, the last of two equal
+// ones. What is plain is read with a faster library, set to take names in any case
+// too; what that refuses, encoding/json has the last word about.
+func unmarshal(data []byte, r *review) error {
+	if jsonv2.Unmarshal(data, r, jsonv2.MatchCaseInsensitiveNames(true), jsonv1.MatchCaseSensitiveDelimiter(true)) == nil {
+		return nil
+	}
+	*r = review{} // the attempt may have left something
+	return json.Unmarshal(data, r)
 }
 
 // clip keeps text of callers short in messages.

@@ -17,23 +17,28 @@ const null = "null"
 // What is cut out is not checked to be JSON; whoever decodes it finds out. The
 // envelope is checked when it is decoded.
 func split(body []byte) (envelope, object []byte, ok bool) {
-	request, ok := member(body, 0, "request")
-	if !ok || body[request.from] != '{' {
-		return nil, nil, false
-	}
 	var cuts []span
-	found := 0
-	ok = members(body, request.from, func(key []byte, value span) {
-		switch string(key) {
-		case "object":
-			object = body[value.from:value.to]
-			found++
-			cuts = append(cuts, value)
-		case "oldObject":
-			cuts = append(cuts, value)
+	requests, objects := 0, 0
+	inRequest := func(key []byte, i int) int {
+		to := valueEnd(body, i)
+		isObject := string(key) == "object"
+		if to >= 0 && (isObject || string(key) == "oldObject") {
+			cuts = append(cuts, span{i, to})
 		}
+		if to >= 0 && isObject {
+			object = body[i:to]
+			objects++
+		}
+		return to
+	}
+	end := members(body, space(body, 0), func(key []byte, i int) int {
+		if string(key) != "request" {
+			return valueEnd(body, i)
+		}
+		requests++
+		return members(body, i, inRequest)
 	})
-	if !ok || found != 1 {
+	if end < 0 || requests != 1 || objects != 1 {
 		return nil, nil, false
 	}
 	envelope = make([]byte, 0, len(body)-len(object)+len(cuts)*len(null))
@@ -48,59 +53,45 @@ func split(body []byte) (envelope, object []byte, ok bool) {
 // span is where a value stands in a text.
 type span struct{ from, to int }
 
-// member finds the one member of the object at i with this key.
-func member(b []byte, i int, key string) (value span, ok bool) {
-	n := 0
-	ok = members(b, space(b, i), func(k []byte, v span) {
-		if string(k) == key {
-			value = v
-			n++
-		}
-	})
-	return value, ok && n == 1
-}
-
-// members calls do with each member of the object that begins at i. It returns
-// false for what is no object, and for keys with escapes, whose spelling does
+// members calls do with each member of the object that begins at i; do returns the
+// index after the member's value, or -1. It returns the index after the object, or
+// -1: also for what is no object, and for keys with escapes, whose spelling does
 // not tell their name.
-func members(b []byte, i int, do func(key []byte, value span)) bool {
+func members(b []byte, i int, do func(key []byte, i int) int) int {
 	if i >= len(b) || b[i] != '{' {
-		return false
+		return -1
 	}
 	i = space(b, i+1)
 	if i < len(b) && b[i] == '}' {
-		return true
+		return i + 1
 	}
 	for {
 		if i >= len(b) || b[i] != '"' {
-			return false
+			return -1
 		}
 		end := stringEnd(b, i)
 		if end < 0 || bytes.IndexByte(b[i:end], '\\') >= 0 {
-			return false
+			return -1
 		}
 		key := b[i+1 : end-1]
 		i = space(b, end)
 		if i >= len(b) || b[i] != ':' {
-			return false
+			return -1
 		}
-		i = space(b, i+1)
-		to := valueEnd(b, i)
-		if to < 0 {
-			return false
+		if i = do(key, space(b, i+1)); i < 0 {
+			return -1
 		}
-		do(key, span{i, to})
-		i = space(b, to)
+		i = space(b, i)
 		if i >= len(b) {
-			return false
+			return -1
 		}
 		switch b[i] {
 		case '}':
-			return true
+			return i + 1
 		case ',':
 			i = space(b, i+1)
 		default:
-			return false
+			return -1
 		}
 	}
 }
@@ -156,17 +147,22 @@ func valueEnd(b []byte, i int) int {
 // nestedEnd returns the index after the object or list that begins at i, or -1.
 // It does not care which bracket closes which, and so needs no stack.
 func nestedEnd(b []byte, i int) int {
+	// { and [ differ in one bit only, and so do } and ]; with it no two of
+	// those that may stand outside of strings become the same.
+	const bit = '{' ^ '['
 	depth := 0
 	for i < len(b) {
-		switch b[i] {
-		case '"':
-			if i = stringEnd(b, i); i < 0 {
-				return -1
+		switch b[i] | bit {
+		case '"' | bit:
+			if b[i] == '"' {
+				if i = stringEnd(b, i); i < 0 {
+					return -1
+				}
+				continue
 			}
-			continue
-		case '{', '[':
+		case '{':
 			depth++
-		case '}', ']':
+		case '}':
 			if depth--; depth == 0 {
 				return i + 1
 			}

@@ -26,6 +26,11 @@ func TestSplit(t *testing.T) {
 		{"strings full of escapes", head + `{"object":{"a":"\\","b":"\\\"","c":"\u007d\\\\"}}}`, `{"a":"\\","b":"\\\"","c":"\u007d\\\\"}`, true},
 		{"scalar object", head + `{"object":12}}`, `12`, true},
 		{"object in other places too", `{"object":{"no":1},"request":{"kind":{"object":2},"object":{"yes":1}}}`, `{"yes":1}`, true},
+		{"names in another case", head + `{"UID":"u","Kind":{"KIND":"Pod","VERSION":"v1"},"dry_run":true,"DryRun":false,"object":{}}}`, `{}`, true},
+		{"names in letters that fold", head + `{"ſubResource":"x","Kind":{"Kind":"Pod"},"ſubResource":"x","object":{}}}`, `{}`, true},
+		{"a name twice, in two cases", head + `{"uid":"u","UID":"v","kind":{"kind":"Pod"},"KIND":{"version":"v1"},"object":{}}}`, `{}`, true},
+		{"null for everything", head + `{"uid":null,"kind":null,"subResource":null,"operation":null,"namespace":null,"name":null,"dryRun":null,"object":null}}`, `null`, true},
+		{"text that is not UTF-8", head + "{\"uid\":\"\xff\\ud800\",\"object\":{}}}", `{}`, true},
 		{"no object", head + `{"uid":"u"}}`, ``, false},
 		{"object twice", head + `{"object":{"a":1},"object":{"a":2}}}`, ``, false},
 		{"request twice", head + `{"object":{"a":1}},"request":{"object":{"a":2}}}`, ``, false},
@@ -82,6 +87,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","object":{"a":["}",{"b":"\"}"}]},"oldObject":null}}`))
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"Object":1,"object":{},"\u006fbject":2}}`))
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","Request":{"object":1},"request":{"object":[2]}}`))
+	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"UID":"u","uId":"v","ſubResource":"x","dry_run":true,"dry-run":1,"object":{}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) { agree(t, body) })
 }
 

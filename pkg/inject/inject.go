@@ -1,18 +1,14 @@
 package inject
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
 
 	corev1 "k8s.io/api/core/v1"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 )
 
@@ -42,10 +38,11 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 			res = refused(res, &refusal{decide.Internal, &PanicError{r, debug.Stack()}})
 		}
 	}()
-	pod, err := decode(req.Object)
+	object, err := decode(req.Object)
 	if err != nil {
 		return refused(Result{Namespace: req.Namespace}, err)
 	}
+	pod := object.pod
 	res = s.describe(pod, &req)
 	in := decide.Input{
 		Namespace:   res.Namespace,
@@ -66,7 +63,7 @@ func (s *Snapshot) Inject(req Request) (res Result) {
 	if err != nil {
 		return refused(res, err)
 	}
-	if res.Patch, err = patch.Diff(req.Object, pod, injected, w.extras...); err != nil {
+	if res.Patch, err = object.diff(injected, w.extras...); err != nil {
 		return refused(res, refuse(decide.MergeError, fmt.Errorf("the result cannot be written as a patch: %w", err)))
 	}
 	res.Pod = injected
@@ -118,24 +115,4 @@ func refused(res Result, err error) Result {
 	res.Err = err
 	res.Patch, res.Pod = nil, nil
 	return res
-}
-
-// decode reads a pod as the API server does: keys match exactly. What it does
-// not know, it leaves to package patch.
-func decode(object []byte) (*corev1.Pod, error) {
-	pod := new(corev1.Pod)
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(object, pod); err != nil {
-		if !json.Valid(object) {
-			return nil, refuse(decide.BadRequest, fmt.Errorf("the object is not JSON: %w", err))
-		}
-		return nil, refuse(decide.PodInvalid, fmt.Errorf("the object is not a pod: %w", err))
-	}
-	// JSON decodes null to anything.
-	if bytes.Equal(bytes.TrimSpace(object), []byte("null")) {
-		return nil, refuse(decide.PodInvalid, errors.New("the object is not a pod: it is null"))
-	}
-	if pod.Kind != "" && pod.Kind != "Pod" {
-		return nil, refuse(decide.BadRequest, fmt.Errorf("the object is a %.60q, must be a Pod; check the rules of the webhook configuration", pod.Kind))
-	}
-	return pod, nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
@@ -42,10 +41,11 @@ func (s *Snapshot) UninjectFor(req Request) (_ []byte, err error) {
 			err = &PanicError{Value: r}
 		}
 	}()
-	pod, err := decode(req.Object)
+	object, err := decode(req.Object)
 	if err != nil {
 		return nil, err
 	}
+	pod := object.pod
 	before, present := status.Read(pod.Annotations)
 	if !present {
 		return nil, nil
@@ -63,7 +63,7 @@ func (s *Snapshot) UninjectFor(req Request) (_ []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return patch.Diff(req.Object, pod, out)
+	return object.diff(out)
 }
 
 // undo takes one injection out.

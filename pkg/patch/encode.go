@@ -7,13 +7,17 @@ import (
 	"slices"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
 // source is where the fields that our types do not know come from: the value as
 // received, and what is to be added.
 type source struct {
-	raw   []byte
+	text  *text
 	extra *extra
 }
 
@@ -33,6 +37,25 @@ func appendValue(b []byte, t *podschema.Type, v reflect.Value, src source) ([]by
 	case podschema.List:
 		return appendList(b, t, v, src)
 	}
+	return appendLeaf(b, v)
+}
+
+// appendLeaf writes what encoding/json would write.
+func appendLeaf(b []byte, v reflect.Value) ([]byte, error) {
+	if v.CanAddr() {
+		switch leaf := v.Addr().Interface().(type) {
+		case *resource.Quantity:
+			q := *leaf // String writes to it, and others may hold the same memory
+			return appendQuoted(b, q.String()), nil
+		case *intstr.IntOrString:
+			switch leaf.Type {
+			case intstr.Int:
+				return strconv.AppendInt(b, int64(leaf.IntVal), 10), nil
+			case intstr.String:
+				return appendQuoted(b, leaf.StrVal), nil
+			}
+		}
+	}
 	text, err := json.Marshal(v.Interface())
 	return append(b, text...), err
 }
@@ -46,18 +69,21 @@ func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
 }
 
 func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byte, error) {
-	var known []entry
-	if isObject(src.raw) {
-		var err error
-		if known, err = members(src.raw); err != nil {
-			return nil, err
+	if src == (source{}) && v.CanAddr() {
+		if b, ok := appendUsual(b, v.Addr().Interface()); ok {
+			return b, nil
 		}
+	}
+	known, err := known(src.text)
+	if err != nil {
+		return nil, err
 	}
 	b = append(b, '{')
 	first := len(b)
+	fields := podschema.Over(v)
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		value := f.Of(v)
+		value := fields.Value(f)
 		if !present(f, value) {
 			continue
 		}
@@ -66,12 +92,14 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 		if len(b) > first {
 			b = append(b, ',')
 		}
-		b = appendQuoted(b, f.Name)
-		b = append(b, ':')
+		b = append(append(append(b, '"'), f.Name...), '"', ':') // a plain name
 		begin := len(b)
-		var err error
-		b, err = appendValue(b, f.Type, value, source{raw: last(known, f.Name), extra: src.extra.child(f.Name)})
-		if err != nil {
+		from := source{extra: src.extra.child(f.Name)}
+		if known != nil {
+			member := src.text.member(f.Name)
+			from.text = member.text()
+		}
+		if b, err = appendValue(b, f.Type, value, from); err != nil {
 			return nil, err
 		}
 		// Structs are always there in Go; an empty one says nothing in JSON.
@@ -80,7 +108,7 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 		}
 	}
 	for i, e := range known {
-		if t.Field(e.name) != nil || src.extra.has(e.name) || slices.ContainsFunc(known[i+1:], func(o entry) bool { return o.name == e.name }) {
+		if t.Field(e.name) != nil || src.extra.has(e.name) || last(known[i+1:], e.name) != nil {
 			continue
 		}
 		b = appendMember(b, len(b) > first, e)
@@ -89,6 +117,15 @@ func appendStruct(b []byte, t *podschema.Type, v reflect.Value, src source) ([]b
 		b = appendMember(b, len(b) > first, e)
 	}
 	return append(b, '}'), nil
+}
+
+// known lists what an object had as received; nothing of what is none.
+func known(t *text) ([]entry, error) {
+	raw, err := t.bytes()
+	if err != nil || !isObject(raw) {
+		return nil, err
+	}
+	return t.members()
 }
 
 func appendMember(b []byte, comma bool, e entry) []byte {
@@ -112,6 +149,12 @@ func last(entries []entry, name string) []byte {
 }
 
 func appendMap(b []byte, t *podschema.Type, v reflect.Value) ([]byte, error) {
+	switch m := v.Interface().(type) {
+	case map[string]string:
+		return appendEntries(b, m, func(b []byte, s string) []byte { return appendQuoted(b, s) }), nil
+	case corev1.ResourceList:
+		return appendEntries(b, m, func(b []byte, q resource.Quantity) []byte { return appendQuoted(b, q.String()) }), nil
+	}
 	b = append(b, '{')
 	for i, key := range sortedKeys(v) {
 		if i > 0 {
@@ -130,6 +173,25 @@ func appendMap(b []byte, t *podschema.Type, v reflect.Value) ([]byte, error) {
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// appendEntries writes a map of the usual types, without reflection.
+func appendEntries[K ~string, V any](b []byte, m map[K]V, value func([]byte, V) []byte) []byte {
+	var buf [16]K
+	keys := buf[:0]
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	b = append(b, '{')
+	for i, k := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendQuoted(b, string(k)), ':')
+		b = value(b, m[k])
+	}
+	return append(b, '}')
 }
 
 func sortedKeys(m reflect.Value) []reflect.Value {
@@ -155,7 +217,7 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 		}
 		from := source{extra: src.extra.item(t, item, i)}
 		if sources != nil {
-			from.raw = sources[i]
+			from.text = sources[i]
 		}
 		if b, err = appendValue(b, t.Elem, item, from); err != nil {
 			return nil, err
@@ -166,23 +228,29 @@ func appendList(b []byte, t *podschema.Type, v reflect.Value, src source) ([]byt
 
 // itemSources finds for each item of a list the item as received that it came
 // from: the one of the same name, or, where items have none, of the same place.
-func itemSources(t *podschema.Type, v reflect.Value, src source) ([][]byte, error) {
-	if !isList(src.raw) || t.Elem.Kind != podschema.Struct {
+func itemSources(t *podschema.Type, v reflect.Value, src source) ([]*text, error) {
+	list := src.text
+	if list == nil || t.Elem.Kind != podschema.Struct {
 		return nil, nil
 	}
-	received, err := elements(src.raw)
+	if raw, err := list.bytes(); err != nil || !isList(raw) && list.parts == nil {
+		return nil, err
+	}
+	items, err := list.elements()
 	if err != nil {
 		return nil, err
 	}
-	sources := make([][]byte, v.Len())
+	sources := make([]*text, v.Len())
 	if len(t.Identity) == 0 {
-		if len(received) == len(sources) {
-			copy(sources, received)
+		for i := range sources {
+			if len(items) == len(sources) {
+				sources[i] = received(items[i])
+			}
 		}
 		return sources, nil
 	}
-	byName := make(map[string][][]byte, len(received))
-	for _, item := range received {
+	byName := make(map[string][][]byte, len(items))
+	for _, item := range items {
 		id, err := identifyReceived(t, item)
 		if err != nil {
 			return nil, err
@@ -192,7 +260,7 @@ func itemSources(t *podschema.Type, v reflect.Value, src source) ([][]byte, erro
 	for i := range sources {
 		id := identify(t, v.Index(i))
 		if same := byName[id]; len(same) > 0 {
-			sources[i], byName[id] = same[0], same[1:]
+			sources[i], byName[id] = received(same[0]), same[1:]
 		}
 	}
 	return sources, nil

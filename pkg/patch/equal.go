@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
@@ -55,9 +57,10 @@ func equal(t *podschema.Type, a, b reflect.Value) bool {
 	case podschema.String:
 		return a.String() == b.String()
 	case podschema.Struct:
+		x, y := podschema.Over(a), podschema.Over(b)
 		for i := range t.Fields {
 			f := &t.Fields[i]
-			if !equalField(f, f.Of(a), f.Of(b)) {
+			if !equalField(f, x.Value(f), y.Value(f)) {
 				return false
 			}
 		}
@@ -128,6 +131,19 @@ func equalMap(t *podschema.Type, a, b reflect.Value) bool {
 }
 
 func equalLeaf(a, b reflect.Value) bool {
+	if a.CanAddr() && b.CanAddr() { // the usual ones, without a copy of each
+		switch x := a.Addr().Interface().(type) {
+		case *resource.Quantity:
+			return x.Equal(*b.Addr().Interface().(*resource.Quantity))
+		case *metav1.Time:
+			if *x == *b.Addr().Interface().(*metav1.Time) {
+				return true
+			}
+		case *intstr.IntOrString:
+			y := b.Addr().Interface().(*intstr.IntOrString)
+			return x.Type == y.Type && (x.Type != intstr.Int || x.IntVal == y.IntVal) && (x.Type != intstr.String || x.StrVal == y.StrVal)
+		}
+	}
 	x, y := a.Interface(), b.Interface()
 	if q, ok := x.(resource.Quantity); ok {
 		return q.Equal(y.(resource.Quantity))

@@ -1,140 +1,138 @@
 package patch
 
 import (
-	"bytes"
 	"reflect"
 	"slices"
 	"strconv"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	corev1 "k8s.io/api/core/v1"
 )
 
-// exchanged is the pod's spec after containers have changed lists.
+// exchanged is the pod's spec after containers have changed lists. A nil one is
+// of a spec where none has.
 type exchanged struct {
-	before reflect.Value
-	known  []entry
+	spec  reflect.Value
+	lists [2]transfer
+}
+
+// list returns the text of a list of containers that others have come to or gone
+// from.
+func (e *exchanged) list(name string) *text {
+	if e == nil {
+		return nil
+	}
+	for i := range e.lists {
+		if l := &e.lists[i]; l.name == name {
+			return &text{known: true, parts: l.parts}
+		}
+	}
+	return nil
 }
 
 // exchange moves containers that become init containers, and the other way
 // round, so that they keep what we do not know of them. What it returns is what
 // the rest of the comparison starts from.
-func (d *differ) exchange(t *podschema.Type, before, after reflect.Value, known []entry) (exchanged, error) {
-	same := exchanged{before: before, known: known}
-	if repeats(known, "containers") || repeats(known, "initContainers") {
-		return same, nil
+func (d *differ) exchange(specBefore, specAfter reflect.Value, t *text) (*exchanged, error) {
+	before, ok := specBefore.Addr().Interface().(*corev1.PodSpec)
+	if !ok {
+		return nil, nil
 	}
-	lists := [2]*transfer{}
-	for i, name := range []string{"containers", "initContainers"} {
-		var err error
-		if lists[i], err = newTransfer(t.Field(name), before, after, last(known, name)); err != nil || lists[i] == nil {
-			return same, err
+	after := specAfter.Addr().Interface().(*corev1.PodSpec)
+	if !crosses(before.Containers, after.InitContainers) && !crosses(before.InitContainers, after.Containers) {
+		return nil, nil
+	}
+	spec := *before
+	e := &exchanged{spec: reflect.ValueOf(&spec).Elem()}
+	e.lists[0] = newTransfer("containers", before.Containers, after.Containers, t)
+	e.lists[1] = newTransfer("initContainers", before.InitContainers, after.InitContainers, t)
+	for i := range e.lists {
+		if err := d.transfer(&e.lists[i], &e.lists[1-i]); err != nil {
+			return nil, err
 		}
 	}
-	moved := d.transfer(lists[0], lists[1])
-	if !d.transfer(lists[1], lists[0]) && !moved {
-		return same, nil
-	}
-	spec := reflect.New(t.Go).Elem()
-	spec.Set(before)
-	out := exchanged{before: spec}
-	for _, e := range known {
-		if e.name != "containers" && e.name != "initContainers" {
-			out.known = append(out.known, e)
+	spec.Containers, spec.InitContainers = e.lists[0].items, e.lists[1].items
+	return e, nil
+}
+
+// crosses tells whether a container of one list is wanted in the other one.
+func crosses(from, to []corev1.Container) bool {
+	return slices.ContainsFunc(from, func(c corev1.Container) bool { return find(to, c.Name) >= 0 })
+}
+
+func find(list []corev1.Container, name string) int {
+	for i := range list {
+		if list[i].Name == name {
+			return i
 		}
 	}
-	for _, l := range lists {
-		l.field.Of(spec).Set(l.items)
-		if l.raw != nil {
-			out.known = append(out.known, entry{name: l.field.Name, value: append(append([]byte("["), bytes.Join(l.raw, []byte(","))...), ']')})
-		}
-	}
-	return out, nil
+	return -1
 }
 
 // transfer is one of the two lists while containers change over.
 type transfer struct {
-	field *podschema.Field
-	items reflect.Value // as they are now
-	raw   [][]byte      // the same, as received; nil when there is no list
-	ids   []string
-	after []string // ids as they are to be
+	name  string
+	items []corev1.Container // as they are now
+	parts []part             // the same, as received
+	there bool               // there is a list at all
+	after []corev1.Container // as they are to be
 }
 
-// newTransfer returns nil when what was received is not what was decoded.
-func newTransfer(f *podschema.Field, before, after reflect.Value, raw []byte) (*transfer, error) {
-	l := &transfer{field: f, items: f.Of(before)}
-	if isList(raw) {
-		var err error
-		if l.raw, err = elements(raw); err != nil {
-			return nil, err
-		}
-		if l.raw == nil {
-			l.raw = [][]byte{}
-		}
+func newTransfer(name string, before, after []corev1.Container, spec *text) transfer {
+	l := transfer{name: name, items: slices.Clone(before), after: after, parts: make([]part, len(before)), there: len(before) > 0}
+	in := spec.member(name)
+	list := in.text()
+	for i := range l.parts {
+		l.parts[i] = list.item(i)
 	}
-	if len(l.raw) != l.items.Len() {
-		return nil, nil
-	}
-	l.ids = identifyAll(f.Type, l.items)
-	l.after = identifyAll(f.Type, f.Of(after))
-	return l, nil
-}
-
-func identifyAll(t *podschema.Type, list reflect.Value) []string {
-	ids := make([]string, list.Len())
-	for i := range ids {
-		ids[i] = identify(t, list.Index(i))
-	}
-	return ids
+	return l
 }
 
 // transfer moves every container that leaves src for dst, to a place right
 // behind the one it is to follow. Names are unique in a valid pod; where they
 // are not, nothing is moved that is wanted in both lists.
-func (d *differ) transfer(src, dst *transfer) bool {
-	moved := false
-	for i := 0; i < len(src.ids); i++ {
-		id := src.ids[i]
-		if slices.Contains(src.after, id) || slices.Contains(dst.ids, id) || !slices.Contains(dst.after, id) || !isObject(src.raw[i]) {
+func (d *differ) transfer(src, dst *transfer) error {
+	for i := 0; i < len(src.items); i++ {
+		name := src.items[i].Name
+		if find(src.after, name) >= 0 || find(dst.items, name) >= 0 || find(dst.after, name) < 0 {
 			continue
 		}
-		if dst.raw == nil {
-			d.putJSON("add", dst.field.Name, []byte("[]"))
-			dst.raw = [][]byte{}
-		}
-		to := 0
-		for k := slices.Index(dst.after, id) - 1; k >= 0; k-- {
-			if j := slices.Index(dst.ids, dst.after[k]); j >= 0 {
-				to = j + 1
-				break
+		if name == "" { // perhaps it is null
+			raw, err := src.parts[i].bytes()
+			if err != nil {
+				return err
+			}
+			if !isObject(raw) {
+				continue
 			}
 		}
-		from := appendStep(appendStep(d.path[:len(d.path):len(d.path)], src.field.Name), strconv.Itoa(i))
-		mark := len(d.path)
-		d.path = appendStep(d.path, dst.field.Name)
-		d.move(string(from), strconv.Itoa(to))
-		d.path = d.path[:mark]
-
-		item := src.items.Index(i)
-		dst.items = insertValue(dst.items, to, item)
-		src.items = deleteValue(src.items, i)
-		dst.raw = slices.Insert(dst.raw, to, src.raw[i])
-		src.raw = slices.Delete(src.raw, i, i+1)
-		dst.ids = slices.Insert(dst.ids, to, id)
-		src.ids = slices.Delete(src.ids, i, i+1)
-		moved = true
+		if !dst.there {
+			d.putJSON("add", dst.name, []byte("[]"))
+			dst.there = true
+		}
+		d.moveItem(src, i, dst, dst.placeOf(name))
 		i--
 	}
-	return moved
+	return nil
 }
 
-func insertValue(s reflect.Value, i int, v reflect.Value) reflect.Value {
-	out := reflect.MakeSlice(s.Type(), 0, s.Len()+1)
-	out = reflect.AppendSlice(out, s.Slice(0, i))
-	return reflect.AppendSlice(reflect.Append(out, v), s.Slice(i, s.Len()))
+// placeOf finds the place for a container to come: behind the one that it is to
+// follow, or the next one before that.
+func (l *transfer) placeOf(name string) int {
+	for k := find(l.after, name) - 1; k >= 0; k-- {
+		if j := find(l.items, l.after[k].Name); j >= 0 {
+			return j + 1
+		}
+	}
+	return 0
 }
 
-func deleteValue(s reflect.Value, i int) reflect.Value {
-	out := reflect.MakeSlice(s.Type(), 0, s.Len())
-	return reflect.AppendSlice(reflect.AppendSlice(out, s.Slice(0, i)), s.Slice(i+1, s.Len()))
+func (d *differ) moveItem(src *transfer, i int, dst *transfer, to int) {
+	from := appendStep(appendStep(slices.Clone(d.path), src.name), strconv.Itoa(i))
+	mark := d.down(dst.name)
+	d.move(from, strconv.Itoa(to))
+	d.path = d.path[:mark]
+	dst.items = slices.Insert(dst.items, to, src.items[i])
+	dst.parts = slices.Insert(dst.parts, to, src.parts[i])
+	src.items = slices.Delete(src.items, i, i+1)
+	src.parts = slices.Delete(src.parts, i, i+1)
 }

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"bytes"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strconv"
@@ -88,4 +89,13 @@ func (x *extra) missing(known []entry) []entry {
 		}
 	}
 	return all
+}
+
+// compact takes the white space out of JSON, for comparing.
+func compact(value []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, value) != nil {
+		return value
+	}
+	return b.Bytes()
 }

@@ -8,7 +8,6 @@ import (
 	utiljson "sigs.k8s.io/json"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 )
 
 // Whatever an object looks like that decodes to a pod, and whatever is done to
@@ -34,7 +33,7 @@ func FuzzDiff(f *testing.F) {
 		}
 		after := before.DeepCopy()
 		podgen.New(seed).Mutate(after)
-		diff, err := patch.Diff(raw, before, after)
+		diff, err := diffOf(t, raw, before, after)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,14 +1,22 @@
 package patch
 
 import (
+	"fmt"
 	"reflect"
 	"strconv"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// identify returns what tells an item apart from the others in its list.
+// identify returns what tells an item apart from the others in its list: its
+// identity, or a scalar itself.
 func identify(t *podschema.Type, item reflect.Value) string {
+	if t.Elem.Kind == podschema.String {
+		return item.String()
+	}
+	if len(t.Identity) == 0 {
+		return fmt.Sprint(item)
+	}
 	if len(t.Identity) == 1 && t.Identity[0].Type.Kind == podschema.String {
 		return t.Identity[0].Of(item).String()
 	}

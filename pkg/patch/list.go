@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -13,40 +12,39 @@ import (
 // order that makes every index right at its time: items that are gone are
 // removed from the end on, items that stay are moved into their new order, new
 // items are put in from the front on, and then items that stay are compared.
-func (d *differ) list(f *podschema.Field, before, after reflect.Value, src source) error {
+func (d *differ) list(f *podschema.Field, before, after reflect.Value, src spot) error {
 	t := f.Type
 	from := match(t, before, after)
 	p := plan(from, before.Len())
 	// Rather the list as a whole than a patch that is longer than the list.
 	if t.ElemPointer || p.shuffled || len(p.removed) > len(from)+few || p.unmatched == len(from) {
 		if p.unmatched == len(from) {
-			src.raw = nil
+			src.part = part{}
 		}
-		return d.put("replace", f.Name, t, after, src)
+		return d.put("replace", f.Name, t, after, src.source())
 	}
-	return d.in(f.Name, func() error {
-		for _, i := range slices.Backward(p.removed) {
-			d.remove(strconv.Itoa(i))
+	mark := d.down(f.Name)
+	for _, i := range slices.Backward(p.removed) {
+		d.remove(strconv.Itoa(i))
+	}
+	for _, m := range p.moves {
+		d.move(appendStep(slices.Clone(d.path), strconv.Itoa(m.from)), strconv.Itoa(m.to))
+	}
+	length := before.Len() - len(p.removed)
+	for i, j := range from {
+		if j >= 0 {
+			continue
 		}
-		for _, m := range p.moves {
-			d.move(string(appendStep(d.path, strconv.Itoa(m.from))), strconv.Itoa(m.to))
+		step := strconv.Itoa(i)
+		if i == length {
+			step = "-"
 		}
-		length := before.Len() - len(p.removed)
-		for i, j := range from {
-			if j >= 0 {
-				continue
-			}
-			step := strconv.Itoa(i)
-			if i == length {
-				step = "-"
-			}
-			length++
-			if err := d.put("add", step, t.Elem, after.Index(i), source{extra: src.extra.item(t, after.Index(i), i)}); err != nil {
-				return err
-			}
+		length++
+		if err := d.put("add", step, t.Elem, after.Index(i), source{extra: src.extra.item(t, after.Index(i), i)}); err != nil {
+			return err
 		}
-		return d.items(t, from, before, after, src)
-	})
+	}
+	return d.up(mark, d.items(t, from, before, after, src))
 }
 
 const (
@@ -58,34 +56,34 @@ const (
 )
 
 // items writes what differs within the items that stay.
-func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Value, src source) error {
+func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Value, src spot) error {
 	if t.Elem.Kind != podschema.Struct {
 		return nil
 	}
-	var received [][]byte
+	list := src.text()
 	for i, j := range from {
 		if j < 0 {
 			continue
 		}
 		a, b, x := after.Index(i), before.Index(j), src.extra.item(t, after.Index(i), i)
-		if x == nil && equal(t.Elem, b, a) {
+		// Where no text needs a look, object compares as well as equal does.
+		if x == nil && (!d.unique || b.IsZero()) && equal(t.Elem, b, a) {
 			continue
 		}
-		if received == nil {
-			var err error
-			if received, err = elements(src.raw); err != nil {
+		item := spot{part: list.item(j), extra: x}
+		object := true
+		if b.IsZero() { // perhaps it is null
+			raw, err := item.bytes()
+			if err != nil {
 				return err
 			}
-			if len(received) != before.Len() {
-				return fmt.Errorf("the object as received has %d items, the pod %d", len(received), before.Len())
-			}
+			object = isObject(raw)
 		}
-		step, item := strconv.Itoa(i), source{raw: received[j], extra: x}
 		var err error
-		if isObject(item.raw) {
-			err = d.in(step, func() error { return d.object(t.Elem, b, a, item) })
+		if step := strconv.Itoa(i); object {
+			err = d.up(d.down(step), d.object(t.Elem, b, a, item))
 		} else {
-			err = d.put("replace", step, t.Elem, a, item)
+			err = d.put("replace", step, t.Elem, a, item.source())
 		}
 		if err != nil {
 			return err
@@ -97,29 +95,18 @@ func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Valu
 // match finds for each item of after the item of before that it was, -1 for a
 // new one.
 func match(t *podschema.Type, before, after reflect.Value) []int {
-	same := func(i, j int) bool { return equalValue(t.Elem, t.ElemPointer, after.Index(i), before.Index(j)) }
-	var idA, idB func(int) string
-	switch {
-	case len(t.Identity) > 0:
-		idA = func(i int) string { return identify(t, after.Index(i)) }
-		idB = func(j int) string { return identify(t, before.Index(j)) }
-		same = func(i, j int) bool { return idA(i) == idB(j) }
-	case t.Elem.Kind != podschema.Struct:
-		idA = func(i int) string { return fmt.Sprint(after.Index(i)) }
-		idB = func(j int) string { return fmt.Sprint(before.Index(j)) }
-	}
 	n, m := after.Len(), before.Len()
 	from := make([]int, n)
 	lo := 0
-	for lo < n && lo < m && same(lo, lo) {
+	for lo < n && lo < m && sameItem(t, before.Index(lo), after.Index(lo)) {
 		from[lo] = lo
 		lo++
 	}
-	for n > lo && m > lo && same(n-1, m-1) {
+	for n > lo && m > lo && sameItem(t, before.Index(m-1), after.Index(n-1)) {
 		n, m = n-1, m-1
 		from[n] = m
 	}
-	if idA == nil {
+	if len(t.Identity) == 0 && t.Elem.Kind == podschema.Struct {
 		for i := lo; i < n; i++ {
 			if from[i] = i; i >= m {
 				from[i] = -1
@@ -127,18 +114,34 @@ func match(t *podschema.Type, before, after reflect.Value) []int {
 		}
 		return from
 	}
+	if lo == n {
+		return from
+	}
 	byID := make(map[string][]int, m-lo)
 	for j := lo; j < m; j++ {
-		id := idB(j)
+		id := identify(t, before.Index(j))
 		byID[id] = append(byID[id], j)
 	}
 	for i := lo; i < n; i++ {
 		from[i] = -1
-		if id := idA(i); len(byID[id]) > 0 {
+		if id := identify(t, after.Index(i)); len(byID[id]) > 0 {
 			from[i], byID[id] = byID[id][0], byID[id][1:]
 		}
 	}
 	return from
+}
+
+// sameItem tells whether an item may be what another one has become.
+func sameItem(t *podschema.Type, before, after reflect.Value) bool {
+	if len(t.Identity) == 0 {
+		return equalValue(t.Elem, t.ElemPointer, before, after)
+	}
+	for _, f := range t.Identity {
+		if !equalField(f, f.Of(before), f.Of(after)) {
+			return false
+		}
+	}
+	return true
 }
 
 // steps is what has to be done to a list before new items come in.
@@ -155,15 +158,25 @@ type relocation struct{ from, to int }
 
 func plan(from []int, length int) steps {
 	s := steps{}
+	inOrder := 0
+	for _, j := range from {
+		switch j {
+		case -1:
+			s.unmatched++
+		case inOrder:
+			inOrder++
+		}
+	}
+	if inOrder == length && s.unmatched == len(from)-length {
+		return s // all that there was, as it was
+	}
 	stays := make([]bool, length)
 	var wanted []int
 	for _, j := range from {
-		if j < 0 {
-			s.unmatched++
-			continue
+		if j >= 0 {
+			stays[j] = true
+			wanted = append(wanted, j)
 		}
-		stays[j] = true
-		wanted = append(wanted, j)
 	}
 	for j, stay := range stays {
 		if !stay {

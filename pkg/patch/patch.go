@@ -3,6 +3,9 @@
 // The difference is taken between two typed pods and written for the object as
 // it was received, so fields that the Go types do not know stay where they are,
 // also within containers that are changed, reordered or moved to another list.
+//
+// It costs what is different: memory that the two pods share is not looked at,
+// and of the object as received only what the pods cannot tell.
 package patch
 
 import (
@@ -25,13 +28,25 @@ import (
 // The extra fields are added beside what the two pods differ in. An error means
 // that raw does not decode to before.
 func Diff(raw []byte, before, after *corev1.Pod, extras ...Extra) ([]byte, error) {
+	return diff(differ{}, raw, before, after, extras)
+}
+
+// DiffUnique is Diff for a raw in which no object has one name twice. Whoever has
+// decoded it with a decoder that refuses such objects knows that already; Diff has
+// to look through every object that changes.
+func DiffUnique(raw []byte, before, after *corev1.Pod, extras ...Extra) ([]byte, error) {
+	return diff(differ{unique: true}, raw, before, after, extras)
+}
+
+func diff(d differ, raw []byte, before, after *corev1.Pod, extras []Extra) ([]byte, error) {
 	for _, e := range extras {
 		if len(e.Path) == 0 {
 			return nil, fmt.Errorf("extra field %s has no path", e.Value)
 		}
 	}
-	d := differ{}
-	err := d.object(podschema.Pod(), reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem(), source{raw: trim(raw), extra: newExtra(extras)})
+	d.path = make([]byte, 0, 128)
+	src := spot{part: part{it: received(raw)}, extra: newExtra(extras)}
+	err := d.object(podschema.Pod(), reflect.ValueOf(before).Elem(), reflect.ValueOf(after).Elem(), src)
 	if err != nil {
 		return nil, fmt.Errorf("difference at %q: %w", d.path, err)
 	}
@@ -39,78 +54,4 @@ func Diff(raw []byte, before, after *corev1.Pod, extras ...Extra) ([]byte, error
 		return nil, nil
 	}
 	return append(d.ops, ']'), nil
-}
-
-// differ writes operations as it finds them.
-type differ struct {
-	ops  []byte // the patch so far, without its last bracket
-	path []byte // JSON pointer to where we are
-}
-
-// in calls f with a step added to the path.
-func (d *differ) in(step string, f func() error) error {
-	mark := len(d.path)
-	d.path = appendStep(d.path, step)
-	if err := f(); err != nil {
-		return err
-	}
-	d.path = d.path[:mark]
-	return nil
-}
-
-// appendStep adds a step to a JSON pointer (RFC 6901).
-func appendStep(path []byte, step string) []byte {
-	path = append(path, '/')
-	for i := range len(step) {
-		switch c := step[i]; c {
-		case '~':
-			path = append(path, "~0"...)
-		case '/':
-			path = append(path, "~1"...)
-		default:
-			path = append(path, c)
-		}
-	}
-	return path
-}
-
-// begin opens an operation on the path with a step added.
-func (d *differ) begin(op, step string) {
-	if len(d.ops) == 0 {
-		d.ops = append(d.ops, '[')
-	} else {
-		d.ops = append(d.ops, ',')
-	}
-	d.ops = append(append(append(d.ops, `{"op":"`...), op...), `","path":`...)
-	mark := len(d.path)
-	d.path = appendStep(d.path, step)
-	d.ops = appendQuoted(d.ops, string(d.path))
-	d.path = d.path[:mark]
-}
-
-func (d *differ) remove(step string) {
-	d.begin("remove", step)
-	d.ops = append(d.ops, '}')
-}
-
-// move takes the value at a pointer to the path with a step added.
-func (d *differ) move(from, step string) {
-	d.begin("move", step)
-	d.ops = append(appendQuoted(append(d.ops, `,"from":`...), from), '}')
-}
-
-// put writes an add or a replace.
-func (d *differ) put(op, step string, t *podschema.Type, v reflect.Value, src source) (err error) {
-	d.begin(op, step)
-	d.ops = append(d.ops, `,"value":`...)
-	if d.ops, err = appendValue(d.ops, t, v, src); err == nil {
-		d.ops = append(d.ops, '}')
-	}
-	return err
-}
-
-// putJSON is put for a value that is JSON already.
-func (d *differ) putJSON(op, step string, value []byte) {
-	d.begin(op, step)
-	d.ops = append(append(append(d.ops, `,"value":`...), value...), '}')
 }

@@ -52,7 +52,7 @@ func TestDiff(t *testing.T) {
 			name:   "labels where they are null",
 			raw:    `{"metadata":{"labels":null}}`,
 			change: func(p *corev1.Pod) { p.Labels = set(p.Labels, "a", "1") },
-			want:   `[{"op":"replace","path":"/metadata/labels","value":{"a":"1"}}]`,
+			want:   `[{"op":"add","path":"/metadata/labels","value":{"a":"1"}}]`,
 		},
 		{
 			name:   "metadata where there is none",
@@ -64,7 +64,7 @@ func TestDiff(t *testing.T) {
 			name:   "spec where it is null",
 			raw:    `{"spec":null}`,
 			change: func(p *corev1.Pod) { p.Spec.Containers = []corev1.Container{{Name: "a"}} },
-			want:   `[{"op":"replace","path":"/spec","value":{"containers":[{"name":"a"}]}}]`,
+			want:   `[{"op":"add","path":"/spec","value":{"containers":[{"name":"a"}]}}]`,
 		},
 		{
 			name: "single entries, escaped",
@@ -219,7 +219,7 @@ func TestDiff(t *testing.T) {
 			before := decode(t, []byte(tc.raw))
 			after := before.DeepCopy()
 			tc.change(after)
-			got, err := patch.Diff([]byte(tc.raw), before, after, tc.extras...)
+			got, err := diffOf(t, []byte(tc.raw), before, after, tc.extras...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,7 +240,7 @@ func TestExtraBelowAnEmptyObject(t *testing.T) {
 	before := decode(t, raw)
 	after := before.DeepCopy()
 	after.Spec.SecurityContext = &corev1.PodSecurityContext{}
-	got, err := patch.Diff(raw, before, after,
+	got, err := diffOf(t, raw, before, after,
 		patch.Extra{Path: []string{"spec", "securityContext", "new"}, Value: []byte("1")},
 		patch.Extra{Path: []string{"spec", "containers", "[a]", "resources", "new"}, Value: []byte("2")})
 	if err != nil {
@@ -288,7 +288,7 @@ func TestLargeLists(t *testing.T) {
 		for i := range n / 2 {
 			env[i], env[n-1-i] = env[n-1-i], env[i]
 		}
-		got, err := patch.Diff(raw, before, after)
+		got, err := diffOf(t, raw, before, after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +300,7 @@ func TestLargeLists(t *testing.T) {
 	t.Run("mostly gone", func(t *testing.T) {
 		after := before.DeepCopy()
 		after.Spec.Containers[0].Env = after.Spec.Containers[0].Env[:3]
-		got, err := patch.Diff(raw, before, after)
+		got, err := diffOf(t, raw, before, after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +313,7 @@ func TestLargeLists(t *testing.T) {
 		after := before.DeepCopy()
 		c := &after.Spec.Containers[0]
 		c.Env = append([]corev1.EnvVar{{Name: "NEW"}}, c.Env...)
-		got, err := patch.Diff(raw, before, after)
+		got, err := diffOf(t, raw, before, after)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,6 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 )
 
 func mustJSON(t testing.TB, v any) []byte {
@@ -189,7 +188,7 @@ func TestDiffLeadsThere(t *testing.T) {
 		before = decode(t, raw)
 		snapshot := after.DeepCopy()
 
-		diff, err := patch.Diff(raw, before, after)
+		diff, err := diffOf(t, raw, before, after)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -209,7 +208,7 @@ func TestDiffLeadsThere(t *testing.T) {
 				kept++
 			}
 		}
-		if diff, err = patch.Diff(out, decode(t, out), after); err != nil || diff != nil {
+		if diff, err = diffOf(t, out, decode(t, out), after); err != nil || diff != nil {
 			t.Fatalf("seed %d: a second difference is not empty: %s, %v", seed, diff, err)
 		}
 	}
@@ -221,7 +220,7 @@ func TestDiffLeadsThere(t *testing.T) {
 func TestDiffOfEqualPodsIsNil(t *testing.T) {
 	for seed := range uint64(200) {
 		before := podgen.Typed[corev1.Pod](podgen.New(seed))
-		diff, err := patch.Diff(mustJSON(t, before), before, before.DeepCopy())
+		diff, err := diffOf(t, mustJSON(t, before), before, before.DeepCopy())
 		if err != nil || diff != nil {
 			t.Fatalf("seed %d: %s, %v", seed, diff, err)
 		}
@@ -240,7 +239,7 @@ func TestDiffOfIndentedJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		indented := append([]byte(" \n"), raw.Bytes()...)
-		diff, err := patch.Diff(indented, before, after)
+		diff, err := diffOf(t, indented, before, after)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // The received object is never decoded a second time: it is looked at where
@@ -91,7 +92,6 @@ func nestedEnd(b []byte, i int) (int, error) {
 
 func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
 func isList(value []byte) bool   { return len(value) > 0 && value[0] == '[' }
-func isNull(value []byte) bool   { return len(value) == 0 || value[0] == 'n' }
 
 // trim takes the white space off a value's ends.
 func trim(value []byte) []byte { return bytes.TrimSpace(value) }
@@ -169,23 +169,16 @@ func unquote(b []byte) (string, error) {
 }
 
 // appendQuoted writes a string as JSON.
-func appendQuoted(b []byte, s string) []byte {
+func appendQuoted[T string | []byte](b []byte, s T) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
-			return appendEscaped(b, s)
+			// The error would be about bytes that are not UTF-8; like any Go encoder
+			// we write U+FFFD for them.
+			b, _ = jsontext.AppendQuote(b, s)
+			return b
 		}
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
-}
-
-func appendEscaped(b []byte, s string) []byte {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if e.Encode(s) != nil { // not for strings
-		return strconv.AppendQuoteToASCII(b, s)
-	}
-	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 }

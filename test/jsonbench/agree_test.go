@@ -23,6 +23,8 @@ var odd = []struct{ what, json string }{
 	{"names in another case", `{"Metadata":{"name":"a"},"spec":{"HostNetwork":true}}`},
 	{"a name twice in two cases", `{"spec":{"hostNetwork":true,"HostNetwork":false}}`},
 	{"a name twice", `{"metadata":{"name":"a"},"spec":{"hostNetwork":true,"hostNetwork":false}}`},
+	{"an object twice", `{"spec":{"hostNetwork":true},"spec":{"hostPID":true}}`},
+	{"a list twice", `{"spec":{"containers":[{"name":"a","image":"i"}],"containers":[{"name":"b"}]}}`},
 	{"an unknown field", `{"metadata":{"name":"a"},"spec":{"newerField":{"a":[1]}}}`},
 	{"null for everything", `{"metadata":null,"spec":{"containers":null,"nodeSelector":null,"hostNetwork":null}}`},
 	{"a null in a list", `{"spec":{"containers":[null,{"name":"a"}]}}`},

@@ -2,6 +2,7 @@ package jsonbench
 
 import (
 	"encoding/json"
+	"reflect"
 
 	"github.com/bytedance/sonic"
 	jsonv2 "github.com/go-json-experiment/json"
@@ -51,6 +52,18 @@ func Candidates() []Candidate {
 			"go-json-experiment/json, v2 defaults",
 			func(d []byte, v any) error { return jsonv2.Unmarshal(d, v) },
 			func(v any) ([]byte, error) { return jsonv2.Marshal(v) },
+		},
+		{
+			// What pkg/inject does: the reference has the last word about all that is refused.
+			"go-json-experiment/json, v2 defaults, else sigs.k8s.io/json",
+			func(d []byte, v any) error {
+				if jsonv2.Unmarshal(d, v) == nil {
+					return nil
+				}
+				reflect.ValueOf(v).Elem().SetZero()
+				return kjson.UnmarshalCaseSensitivePreserveInts(d, v)
+			},
+			nil,
 		},
 		{"goccy/go-json", goccy.Unmarshal, goccy.Marshal},
 		{"bytedance/sonic", sonic.ConfigStd.Unmarshal, sonic.ConfigStd.Marshal},

@@ -1,0 +1,70 @@
+package patch
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+)
+
+// entries writes what differs between two maps. Both have entries.
+func (d *differ) entries(t *podschema.Type, before, after reflect.Value) error {
+	if b, ok := before.Interface().(map[string]string); ok {
+		d.strings(b, after.Interface().(map[string]string))
+		return nil
+	}
+	for _, key := range sortedKeys(before) {
+		if !after.MapIndex(key).IsValid() {
+			d.remove(key.String())
+		}
+	}
+	for _, key := range sortedKeys(after) {
+		v, old := after.MapIndex(key), before.MapIndex(key)
+		if old.IsValid() && equalValue(t.Elem, t.ElemPointer, old, v) {
+			continue
+		}
+		op := "add"
+		if old.IsValid() {
+			op = "replace"
+		}
+		value, ok := deref(v, t.ElemPointer)
+		if !ok {
+			d.putJSON(op, key.String(), []byte("null"))
+			continue
+		}
+		if err := d.put(op, key.String(), t.Elem, value, source{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strings is entries for labels and annotations and whatever is like them.
+func (d *differ) strings(before, after map[string]string) {
+	var buf [8]string
+	keys := buf[:0]
+	for k := range before {
+		if _, ok := after[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		d.remove(k)
+	}
+	keys = keys[:0]
+	for k, v := range after {
+		if old, ok := before[k]; !ok || old != v {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		op := "add"
+		if _, ok := before[k]; ok {
+			op = "replace"
+		}
+		d.begin(op, k)
+		d.ops = append(appendQuoted(append(d.ops, `,"value":`...), after[k]), '}')
+	}
+}
