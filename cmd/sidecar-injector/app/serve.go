@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/buildinfo"
@@ -42,7 +41,7 @@ type service struct {
 	trouble *trouble.Log
 	parts   *parts
 
-	api           *rest.Config // nil: no API server
+	api           *kube.Clients // nil: no API server
 	cluster       *cluster
 	followers     []*follower
 	configuration *reload.Loop[*inject.Snapshot]
@@ -117,8 +116,11 @@ func (s *service) connect() error {
 		s.log.Info("works without an API server", "nativeSidecars", s.cluster.NativeSidecars(""))
 		return nil
 	}
-	s.api = cfg
-	return s.followCluster()
+	if s.api, err = kube.NewClients(cfg); err != nil {
+		return err
+	}
+	s.followCluster()
+	return nil
 }
 
 // needAPI names the flag because of which there must be an API server.
@@ -147,9 +149,7 @@ func (s *service) loadConfiguration() error {
 	s.configuration = reload.New(reload.Options[*inject.Snapshot]{
 		Name: "configuration", Load: source.load, Log: s.log, Recorder: s.metrics.Reload("configuration"),
 	})
-	if err := s.followConfigMaps(source); err != nil {
-		return err
-	}
+	s.followConfigMaps(source)
 	if err := s.firstConfiguration(); err != nil {
 		return err
 	}
