@@ -100,8 +100,9 @@ func Listen(opt Options) (*Server, error) {
 	}
 	s := &Server{opt: opt, listener: &limitListener{Listener: l, max: int64(opt.MaxConnections), refused: opt.Refused}}
 	s.http = &http.Server{
-		Handler:           s.drainer(opt.Handler),
-		TLSConfig:         opt.TLS,
+		Handler: s.drainer(opt.Handler),
+		// Its own: it sets up HTTP/2 in it when it begins to serve.
+		TLSConfig:         opt.TLS.Clone(),
 		ReadHeaderTimeout: opt.times.header,
 		ReadTimeout:       opt.times.read,
 		WriteTimeout:      opt.times.write,
@@ -170,7 +171,7 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
 		if s.opt.TLS != nil {
-			served <- s.http.ServeTLS(s.listener, "", "")
+			served <- s.http.Serve(shakeHands(s.listener, s.opt.TLS, s.opt.times.header, s.http.ErrorLog))
 		} else {
 			served <- s.http.Serve(s.listener)
 		}
@@ -199,7 +200,10 @@ func (s *Server) shutdown(served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
 	defer cancel()
 	s.listener.finish()
-	<-served
+	select {
+	case <-served:
+	case <-ctx.Done(): // a handshake takes longer
+	}
 	s.listener.waitIdle(ctx)
 	if err := s.http.Shutdown(ctx); err != nil {
 		open := s.Connections()
