@@ -10,8 +10,8 @@ const (
 	// startSettles is when a start is over: all that it reads has been read.
 	startSettles = 5 * time.Second
 	// quietFor is how long nobody may call until memory is given back. It costs a
-	// collection and, with the next call, a millisecond or two for pages to come
-	// back, so not between the pods of one rollout.
+	// collection and, with the next calls, some hundred minor faults for pages to
+	// come back, so not between the pods of one rollout.
 	quietFor = 30 * time.Second
 )
 
