@@ -293,6 +293,10 @@ release: bin/helm ## chart, images for amd64 and arm64, plugin, bill of material
 BENCH       := bin/bench
 BENCH_OUT   ?= bin/figures
 BENCH_FLAGS ?=
+# How many requests bench-memory sends to see whether memory stays flat: by
+# default as many as take a minute. The record is about a million, which takes
+# 10 to 30 minutes.
+REQUESTS    ?=
 RECORDED    := docs/performance
 COMMIT       = $(shell git describe --always --dirty 2>/dev/null)
 
@@ -306,7 +310,7 @@ bench: $(BENCH) ## what one request costs against the floor, with verdicts
 	@$(BENCH) request -commit "$(COMMIT)" -o $(BENCH_OUT)/request.json $(BENCH_FLAGS)
 
 bench-memory: $(BENCH) bin/sidecar-injector ## memory, readiness and processor time of the real server
-	@$(BENCH) memory -commit "$(COMMIT)" -o $(BENCH_OUT)/memory.json $(BENCH_FLAGS)
+	@$(BENCH) memory -commit "$(COMMIT)" -o $(BENCH_OUT)/memory.json $(if $(REQUESTS),-requests $(REQUESTS)) $(BENCH_FLAGS)
 
 bench-cluster: $(BENCH) bin/sidecar-injector ## pod creation through an API server, against policy and plain webhooks
 	@$(BENCH) cluster -commit "$(COMMIT)" -o $(BENCH_OUT)/cluster.json $(BENCH_FLAGS)
@@ -328,7 +332,7 @@ bench-baseline: ## record today's Go benchmarks as the baseline
 	@$(BENCH_GO) > test/bench/baseline.txt
 
 bench-record: ## measure everything anew for docs/performance.md
-	@$(MAKE) --no-print-directory bench bench-memory bench-cluster bench-json bench-docs BENCH_OUT=$(RECORDED)
+	@$(MAKE) --no-print-directory bench bench-memory bench-cluster bench-json bench-docs BENCH_OUT=$(RECORDED) REQUESTS=$(or $(REQUESTS),1000000)
 
 bench-docs: ## tables and plots of docs/performance.md from the recorded figures
 	@cd test/benchdocs && $(GO) run ./cmd/benchdocs $(CURDIR)

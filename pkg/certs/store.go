@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
-	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
@@ -42,13 +41,20 @@ func (n SecretName) String() string { return n.Namespace + "/" + n.Name }
 // secretStore reaches one Secret through the API. It needs get, list, watch and
 // update on this name and nothing else: the Secret is created by the chart.
 type secretStore struct {
-	client clientcorev1.SecretInterface
+	client Secrets
 	name   string
 }
 
-// NewStore returns the Store of one Secret.
-func NewStore(client clientcorev1.SecretsGetter, name SecretName) Store {
-	return &secretStore{client: client.Secrets(name.Namespace), name: name.Name}
+// Secrets are those of one namespace; clients of client-go fit.
+type Secrets interface {
+	kube.Lister[*corev1.SecretList]
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*corev1.Secret, error)
+	Update(ctx context.Context, secret *corev1.Secret, opts metav1.UpdateOptions) (*corev1.Secret, error)
+}
+
+// NewStore returns the Store of the Secret of this name.
+func NewStore(client Secrets, name string) Store {
+	return &secretStore{client: client, name: name}
 }
 
 func (s *secretStore) Get(ctx context.Context) (*corev1.Secret, error) {

@@ -34,9 +34,19 @@ const (
 	idleTimeout = 120 * time.Second
 	// An API server's header is a few hundred bytes.
 	maxHeaderBytes = 16 << 10
-	// Streams at one time on one HTTP/2 connection. API servers call webhook
-	// services with HTTP/1.1; this is for others.
+	// Streams at one time on one HTTP/2 connection. API servers call webhooks with
+	// HTTP/1.1, so that calls spread over replicas; this is for others.
 	maxStreams = 250
+	// The largest HTTP/2 frame, the least that the standard allows: a connection
+	// keeps a buffer as large as the largest frame it got, 1 MiB by default.
+	maxFrame = 16 << 10
+	// What an HTTP/2 peer may send ahead of what the handlers have read, on a
+	// stream and on a connection: some hundred MB a second within a data center.
+	maxUnreadStream     = 256 << 10
+	maxUnreadConnection = 512 << 10
+	// How long a peer may take no byte of an answer: it has gone, or wants to bind
+	// memory here.
+	writeByteTimeout = 10 * time.Second
 	// DefaultMaxConnections: an API server opens a connection for each request
 	// that it has in flight, 200 mutating ones by default, and clusters have 3 or
 	// 5 API servers; twice that for connections that idle after a burst.
@@ -100,8 +110,9 @@ func Listen(opt Options) (*Server, error) {
 	}
 	s := &Server{opt: opt, listener: &limitListener{Listener: l, max: int64(opt.MaxConnections), refused: opt.Refused}}
 	s.http = &http.Server{
-		Handler:           s.drainer(opt.Handler),
-		TLSConfig:         opt.TLS,
+		Handler: s.drainer(opt.Handler),
+		// Its own: it sets up HTTP/2 in it when it begins to serve.
+		TLSConfig:         opt.TLS.Clone(),
 		ReadHeaderTimeout: opt.times.header,
 		ReadTimeout:       opt.times.read,
 		WriteTimeout:      opt.times.write,
@@ -110,7 +121,11 @@ func Listen(opt Options) (*Server, error) {
 		ConnState:         s.listener.stateChanged,
 		ErrorLog:          errorLog(opt.Log, opt.Name),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: maxStreams,
+			MaxConcurrentStreams:          maxStreams,
+			MaxReadFrameSize:              maxFrame,
+			MaxReceiveBufferPerStream:     maxUnreadStream,
+			MaxReceiveBufferPerConnection: maxUnreadConnection,
+			WriteByteTimeout:              writeByteTimeout,
 			// A peer that vanished without closing is found by a ping.
 			SendPingTimeout: 30 * time.Second,
 			PingTimeout:     10 * time.Second,
@@ -170,7 +185,7 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
 		if s.opt.TLS != nil {
-			served <- s.http.ServeTLS(s.listener, "", "")
+			served <- s.http.Serve(shakeHands(s.listener, s.opt.TLS, s.opt.times.header, s.http.ErrorLog))
 		} else {
 			served <- s.http.Serve(s.listener)
 		}
@@ -199,7 +214,10 @@ func (s *Server) shutdown(served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
 	defer cancel()
 	s.listener.finish()
-	<-served
+	select {
+	case <-served:
+	case <-ctx.Done(): // a handshake takes longer
+	}
 	s.listener.waitIdle(ctx)
 	if err := s.http.Shutdown(ctx); err != nil {
 		open := s.Connections()

@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	clientadmissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
@@ -26,7 +25,7 @@ import (
 // Options are what a Reconciler works with. All but Ours are needed.
 type Options struct {
 	// Client needs get, list, watch and patch on the named configurations.
-	Client clientadmissionv1.MutatingWebhookConfigurationInterface
+	Client Configurations
 	// Configs and Webhooks name the configurations, and the entries in them, whose
 	// caBundle is kept right.
 	Configs, Webhooks []string
@@ -42,6 +41,14 @@ type Options struct {
 	Rand       func() float64 // uniform in [0,1)
 	Log        *slog.Logger
 	Recorder   Recorder
+}
+
+// Configurations are the cluster's webhook configurations; clients of client-go
+// fit.
+type Configurations interface {
+	kube.Lister[*admissionv1.MutatingWebhookConfigurationList]
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*admissionv1.MutatingWebhookConfiguration, error)
+	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (*admissionv1.MutatingWebhookConfiguration, error)
 }
 
 // Recorder is told what happens, for metrics. Implementations are safe for

@@ -12,8 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-	clientadmissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
-	clientcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
@@ -94,20 +92,16 @@ func connect(o *options, log *slog.Logger) (certs.Store, *webhookcfg.Reconciler,
 	}
 	// One call must not use up all the time: the next one may be answered.
 	config.Timeout = min(callTimeout, o.timeout)
-	core, err := clientcorev1.NewForConfig(config)
+	clients, err := kube.NewClients(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("API server's address: %w", err)
+		return nil, nil, err
 	}
-	store := certs.NewStore(core, o.secret)
+	store := certs.NewStore(clients.Secrets(o.secret.Namespace), o.secret.Name)
 	if o.mode == modeWait || len(o.webhookConfigName) == 0 {
 		return store, nil, nil
 	}
-	admission, err := clientadmissionv1.NewForConfig(config)
-	if err != nil {
-		return nil, nil, fmt.Errorf("API server's address: %w", err)
-	}
 	trust, err := webhookcfg.New(webhookcfg.Options{
-		Client:  admission.MutatingWebhookConfigurations(),
+		Client:  clients.MutatingWebhookConfigurations(),
 		Configs: o.webhookConfigName, Webhooks: o.webhookName,
 		Observe: o.print, Ours: o.policy.CA.Is, PruneDelay: o.policy.TrustPropagation,
 		Clock: clock.RealClock{}, Rand: rand.Float64, Log: log, Recorder: certs.NoRecorder{},

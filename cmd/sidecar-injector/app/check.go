@@ -15,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
-
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
@@ -56,7 +54,7 @@ in that namespace, and nothing else.`,
 				return err
 			}
 			config.WarningHandlerWithContext = warningsTo{p.stdout}
-			client, err := typedcorev1.NewForConfig(config)
+			client, err := kube.NewClients(config)
 			if err != nil {
 				return err
 			}

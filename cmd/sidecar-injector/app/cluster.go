@@ -8,8 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
 )
 
@@ -51,7 +51,7 @@ func (c *cluster) Namespace(name string) (labels, annotations map[string]string,
 }
 
 // followNodes keeps the nodes' kubelet versions.
-func (c *cluster) followNodes(client corev1client.NodeInterface, log *trouble.Log) *follower {
+func (c *cluster) followNodes(client kube.Lister[*corev1.NodeList], log *trouble.Log) *follower {
 	f := &follower{what: "nodes (whose versions decide about native sidecars, unless --nativeSidecars is on or off)", trouble: log, attempted: make(chan struct{})}
 	store := c.nodeStore(f.attempt)
 	f.follow = func(ctx context.Context, failed func(error)) { followAll(ctx, client, &corev1.Node{}, store, failed) }
@@ -108,7 +108,7 @@ func runsNativeSidecars(kubelet string) bool {
 }
 
 // followNamespaces keeps the namespaces' labels and annotations.
-func (c *cluster) followNamespaces(client corev1client.NamespaceInterface, log *trouble.Log) *follower {
+func (c *cluster) followNamespaces(client kube.Lister[*corev1.NamespaceList], log *trouble.Log) *follower {
 	f := &follower{what: "namespaces (whose labels and annotations warnings and OpenShift user ids come from)", trouble: log, attempted: make(chan struct{})}
 	store := c.namespaceStore(f.attempt)
 	f.follow = func(ctx context.Context, failed func(error)) {

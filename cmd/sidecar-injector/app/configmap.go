@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
@@ -52,7 +51,7 @@ type liveMap struct {
 
 // newLiveMap returns a ConfigMap to be followed by name; changed is called after
 // each change.
-func newLiveMap(client corev1client.ConfigMapsGetter, ref string, keys []string, log *trouble.Log, changed func()) *liveMap {
+func newLiveMap(client *kube.Clients, ref string, keys []string, log *trouble.Log, changed func()) *liveMap {
 	namespace, name, _ := splitName(ref) // the flags are valid
 	m := &liveMap{name: ref, keys: keys}
 	m.follower = &follower{

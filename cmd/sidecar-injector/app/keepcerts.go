@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	clientadmissionv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
@@ -101,10 +100,6 @@ func (s *service) keepCertificates() error {
 		s.followCertificateFiles(reconciler)
 		return nil
 	}
-	client, err := s.coreClient()
-	if err != nil {
-		return err
-	}
 	name, err := certs.ParseSecretName(s.o.certSecret)
 	if err != nil {
 		return fmt.Errorf("--certSecret: %w", err)
@@ -112,7 +107,7 @@ func (s *service) keepCertificates() error {
 	hosts, commonName := s.certificateNames(name.Namespace)
 	policy := s.o.certPolicy(name, hosts, commonName)
 	controller, err := certs.New(certs.Options{
-		Store: certs.NewStore(client, name), Secret: name, Trust: trust, Holder: &s.holder, Policy: policy,
+		Store: certs.NewStore(s.api.Secrets(name.Namespace), name.Name), Secret: name, Trust: trust, Holder: &s.holder, Policy: policy,
 		Clock: clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,
 	})
 	if err != nil {
@@ -182,12 +177,8 @@ func (s *service) reconciler() (*webhookcfg.Reconciler, error) {
 	if !s.o.reconcileWebhookConfig {
 		return nil, nil
 	}
-	client, err := clientadmissionv1.NewForConfig(s.api)
-	if err != nil {
-		return nil, fmt.Errorf("API server: %w", err)
-	}
 	opt := webhookcfg.Options{
-		Client:  client.MutatingWebhookConfigurations(),
+		Client:  s.api.MutatingWebhookConfigurations(),
 		Configs: s.o.webhookConfigNames, Webhooks: []string{s.o.webhookName},
 		PruneDelay: s.o.trustPropagation,
 		Clock:      clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,

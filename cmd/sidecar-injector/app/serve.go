@@ -11,9 +11,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/buildinfo"
@@ -42,7 +42,7 @@ type service struct {
 	trouble *trouble.Log
 	parts   *parts
 
-	api           *rest.Config // nil: no API server
+	api           *kube.Clients // nil: no API server
 	cluster       *cluster
 	followers     []*follower
 	configuration *reload.Loop[*inject.Snapshot]
@@ -56,6 +56,7 @@ type service struct {
 
 	webhook, monitoring *server.Server
 	selfCheck           *health.SelfCheck
+	calls               atomic.Int64 // of the webhook, answered
 }
 
 // serve runs the server until ctx is done and what is open has finished.
@@ -63,6 +64,9 @@ func (p *program) serve(ctx context.Context, o *options) error {
 	log := newLogger(o, p.stderr)
 	if len(o.ignored) > 0 {
 		log.Warn("flags of the classic injector that have no meaning any more", "flags", strings.Join(o.ignored, " "))
+	}
+	if _, set := p.env["GOGC"]; !set {
+		defer paceCollections()()
 	}
 	if _, set := p.env["GOMEMLIMIT"]; !set {
 		if limit := memoryLimit(os.DirFS("/")); limit > 0 {
@@ -117,8 +121,11 @@ func (s *service) connect() error {
 		s.log.Info("works without an API server", "nativeSidecars", s.cluster.NativeSidecars(""))
 		return nil
 	}
-	s.api = cfg
-	return s.followCluster()
+	if s.api, err = kube.NewClients(cfg); err != nil {
+		return err
+	}
+	s.followCluster()
+	return nil
 }
 
 // needAPI names the flag because of which there must be an API server.
@@ -147,9 +154,7 @@ func (s *service) loadConfiguration() error {
 	s.configuration = reload.New(reload.Options[*inject.Snapshot]{
 		Name: "configuration", Load: source.load, Log: s.log, Recorder: s.metrics.Reload("configuration"),
 	})
-	if err := s.followConfigMaps(source); err != nil {
-		return err
-	}
+	s.followConfigMaps(source)
 	if err := s.firstConfiguration(); err != nil {
 		return err
 	}
@@ -220,6 +225,7 @@ func (s *service) listen() error {
 func (s *service) run(ctx context.Context) error {
 	s.parts.start("monitoring server", s.monitoring.Run)
 	s.parts.start("self check", s.keepChecking)
+	s.parts.start("memory", s.keepSmall)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	context.AfterFunc(s.parts.ctx, stop)

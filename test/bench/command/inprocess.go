@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"path/filepath"
+	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/memory"
@@ -39,7 +40,8 @@ func (r *run) memory(ctx context.Context, args []string) error {
 	r.flags.StringVar(&p.Program, "program", filepath.Join("bin", "sidecar-injector"), "the server's `binary`")
 	r.flags.IntVar(&p.Starts, "starts", 11, "how `often` to start it to see how soon it is ready")
 	r.flags.IntVar(&p.Open, "open", 1000, "`requests` that are open at once")
-	r.flags.IntVar(&p.Requests, "requests", 100_000, "`requests` to see whether memory stays flat")
+	r.flags.IntVar(&p.Requests, "requests", 40_000, "`requests` to see whether memory stays flat: a million takes 10 to 30 minutes")
+	r.flags.DurationVar(&p.Most, "most", 45*time.Minute, "how `long` they may take; then those count that were sent")
 	r.flags.IntVar(&p.Clients, "clients", 8, "`clients` that send them")
 	pod := r.flags.String("pod", "typical", "`name` of the pod: hello, typical or env2000")
 	if err := r.parse(args); err != nil {

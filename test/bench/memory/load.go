@@ -16,7 +16,8 @@ import (
 )
 
 // load sends the requests, in as many parts as there are samples, and takes the
-// peak of the resident memory after each. Every fourth pod is one more replica of
+// peak of the resident memory after each. When the time is over it ends with the
+// part, and what was sent is what was measured. Every fourth pod is one more replica of
 // a workload that was seen, the others are of new workloads.
 func (p Plan) load(ctx context.Context, server *process.Server, files *process.Files, m *figures.Memory) error {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tlsConfig(files), MaxIdleConnsPerHost: p.Clients}}
@@ -30,6 +31,9 @@ func (p Plan) load(ctx context.Context, server *process.Server, files *process.F
 	begin := time.Now()
 	var next, failed atomic.Int64
 	for part := range samples {
+		if part > 0 && p.over(time.Since(begin)) {
+			break
+		}
 		if err := usage.Forget(); err != nil {
 			return err
 		}
@@ -42,6 +46,10 @@ func (p Plan) load(ctx context.Context, server *process.Server, files *process.F
 			return err
 		}
 		m.Samples = append(m.Samples, figures.MemorySample{Requests: int(end), MiB: peak})
+		m.Requests = int(end)
+		if part == 0 {
+			fmt.Fprintf(p.Progress, "%d requests, some %s ...\n", p.Requests, p.expected(time.Since(begin)))
+		}
 	}
 	took := time.Since(begin)
 	after, err := usage.CPU()
@@ -49,9 +57,21 @@ func (p Plan) load(ctx context.Context, server *process.Server, files *process.F
 		return err
 	}
 	m.Failed = int(failed.Load())
-	m.PerSecond = float64(p.Requests) / took.Seconds()
-	m.CPUMicroseconds = float64((after - cpu).Microseconds()) / float64(p.Requests)
+	m.PerSecond = float64(m.Requests) / took.Seconds()
+	m.CPUMicroseconds = float64((after - cpu).Microseconds()) / float64(m.Requests)
 	return nil
+}
+
+// over tells whether the requests have had their time.
+func (p Plan) over(took time.Duration) bool { return p.Most > 0 && took >= p.Most }
+
+// expected is how long all parts will take when the first one took so long.
+func (p Plan) expected(first time.Duration) time.Duration {
+	all := first * samples
+	if p.Most > 0 {
+		all = min(all, p.Most)
+	}
+	return all.Round(time.Second)
 }
 
 // part sends requests until number end has been taken.

@@ -25,6 +25,9 @@ type Plan struct {
 	Open     int // requests open at once
 	Requests int // requests one after the other
 	Clients  int // that send them
+	// Most is how long these may take; what has been sent by then counts. Zero: as
+	// long as it takes.
+	Most     time.Duration
 	Progress io.Writer
 }
 
@@ -66,7 +69,6 @@ func (p Plan) Measure(ctx context.Context) (m figures.Memory, err error) {
 	if m.Open, m.OpenFailed, err = open(ctx, server, files, p.Shape, p.Open); err != nil {
 		return m, err
 	}
-	fmt.Fprintf(p.Progress, "%d requests ...\n", p.Requests)
 	return m, p.load(ctx, server, files, &m)
 }
 
@@ -97,16 +99,27 @@ func idle(ctx context.Context, u process.Usage) (float64, error) {
 	}
 }
 
-// Flat compares the peaks of the first and the second half of the samples; the
-// first few do not count, as caches fill in them.
-func Flat(all []figures.MemorySample) (first, second float64, flat bool) {
+// Peaks are the most that was resident in the first and in the second half of a
+// run, in MiB, and after how many requests each ended.
+type Peaks struct {
+	First, Second       float64
+	FirstEnd, SecondEnd int
+}
+
+// Halves tells the peaks of the halves. The first few samples do not count, as
+// caches fill in them.
+func Halves(all []figures.MemorySample) (p Peaks) {
 	settled := all[len(all)/5:]
 	for i, s := range settled {
 		if i < len(settled)/2 {
-			first = max(first, s.MiB)
+			p.First, p.FirstEnd = max(p.First, s.MiB), s.Requests
 		} else {
-			second = max(second, s.MiB)
+			p.Second, p.SecondEnd = max(p.Second, s.MiB), s.Requests
 		}
 	}
-	return first, second, second <= first*1.1
+	return p
 }
+
+// Flat reports whether the second half needed no more than the first, but for
+// chance.
+func (p Peaks) Flat() bool { return p.Second <= p.First*1.1 }

@@ -16,7 +16,7 @@ const (
 
 // Print writes what was measured and one line with the verdicts.
 func Print(w io.Writer, m figures.Memory) error {
-	first, second, flat := Flat(m.Samples)
+	peaks := Halves(m.Samples)
 	fmt.Fprintf(w, "%s, %d processors, %s, load %.1f; pod %s, configuration: %s\n",
 		m.Machine.Processor, m.Machine.Processors, m.Machine.Go, m.Machine.Load, m.Pod, m.Origin)
 	fmt.Fprintf(w, "ready %.0f ms after the start (median of %d)\n", m.ReadyMilliseconds, m.Starts)
@@ -27,15 +27,24 @@ func Print(w io.Writer, m figures.Memory) error {
 	for _, s := range m.Samples {
 		fmt.Fprintf(w, " %.1f", s.MiB)
 	}
-	_, err := fmt.Fprintf(w, "\nbench-memory: idle %.1f MiB %s, %d open %.1f MiB %s, %.1f -> %.1f MiB over %d requests %s, ready %.0f ms %s, failed %d %s\n",
+	fmt.Fprintf(w, "\npeak after %d requests %.1f MiB, after %d requests %.1f MiB: %s\n",
+		peaks.FirstEnd, peaks.First, peaks.SecondEnd, peaks.Second, flat(peaks.Flat()))
+	_, err := fmt.Fprintf(w, "bench-memory: idle %.1f MiB %s, %d open %.1f MiB %s, %.1f -> %.1f MiB over %d requests %s, ready %.0f ms %s, failed %d %s\n",
 		m.Idle, atMost(m.Idle, IdleTarget), m.OpenRequests, m.Open, atMost(m.Open, OpenTarget),
-		first, second, m.Requests, word(flat), m.ReadyMilliseconds, atMost(m.ReadyMilliseconds, ReadyTarget),
+		peaks.First, peaks.Second, m.Requests, word(peaks.Flat()), m.ReadyMilliseconds, atMost(m.ReadyMilliseconds, ReadyTarget),
 		m.Failed+m.OpenFailed, word(m.Failed+m.OpenFailed == 0))
 	return err
 }
 
 func atMost(value, target float64) string {
 	return fmt.Sprintf("(<= %.0f %s)", target, verdict(value <= target))
+}
+
+func flat(is bool) string {
+	if is {
+		return "flat"
+	}
+	return "not flat"
 }
 
 func word(ok bool) string { return "(" + verdict(ok) + ")" }

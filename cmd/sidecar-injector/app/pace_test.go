@@ -1,0 +1,53 @@
+package app
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestHeadroom(t *testing.T) {
+	for live, want := range map[uint64]uint64{
+		0:        usualHeadroom,
+		6 << 20:  usualHeadroom,
+		20 << 20: 12 << 20,
+		30 << 20: leastHeadroom,
+		32 << 20: leastHeadroom,
+		1 << 30:  leastHeadroom,
+	} {
+		if got := headroom(live); got != want {
+			t.Errorf("with %d MiB live, %d MiB until the next collection, want %d", live>>20, got>>20, want>>20)
+		}
+	}
+}
+
+// TestPaceCollections has much live, so that the runtime's own rule would double
+// the heap.
+func TestPaceCollections(t *testing.T) {
+	live := make([]byte, 100<<20)
+	stop := paceCollections()
+	waitFor(t, "the goal to be the headroom above what is live", func() bool {
+		runtime.GC() // each one sets the pace anew
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		// The heap of other tests may be there, too.
+		return m.NextGC > 100<<20 && m.NextGC < 140<<20
+	})
+	stop()
+	runtime.KeepAlive(live)
+	if p := debug.SetGCPercent(100); p != 100 {
+		t.Errorf("afterwards GOGC is %d, want 100 as before", p)
+	}
+}
+
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		runtime.Gosched()
+	}
+}
