@@ -309,7 +309,12 @@ $(BENCH): FORCE
 bench: $(BENCH) ## what one request costs against the floor, with verdicts
 	@$(BENCH) request -commit "$(COMMIT)" -o $(BENCH_OUT)/request.json $(BENCH_FLAGS)
 
-bench-memory: $(BENCH) bin/sidecar-injector ## memory, readiness and processor time of the real server
+# The simplest webhook that there can be, with the injector's own way of building.
+bin/bench-simplest: FORCE
+	@echo "build    $@"
+	@$(GO_BUILD) -o $@ ./test/bench/cmd/simplest
+
+bench-memory: $(BENCH) bin/sidecar-injector bin/bench-simplest ## memory, readiness and processor time of the real server
 	@$(BENCH) memory -commit "$(COMMIT)" -o $(BENCH_OUT)/memory.json $(if $(REQUESTS),-requests $(REQUESTS)) $(BENCH_FLAGS)
 
 bench-cluster: $(BENCH) bin/sidecar-injector ## pod creation through an API server, against policy and plain webhooks

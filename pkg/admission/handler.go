@@ -12,7 +12,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
@@ -35,6 +34,10 @@ const (
 // keepBuffer is the largest buffer that is kept for another request. Most reviews
 // and answers are some 10 KiB; a rare giant must not stay in memory for ever.
 const keepBuffer = 256 << 10
+
+// keepSpare is the least number of buffers that are kept. A sync.Pool would keep
+// all that a burst has needed, a thousand at times, for two collections.
+const keepSpare = 8
 
 // Engine is what decides and injects; *inject.Snapshot is one. Its methods are
 // called at the same time from many goroutines. What Inject returns must not
@@ -66,8 +69,7 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &handler{cfg: cfg}
-	h.buffers.New = func() any { return new(bytes.Buffer) }
+	h := &handler{cfg: cfg, spare: make(chan *bytes.Buffer, max(cfg.Parallel, keepSpare))}
 	if cfg.Parallel > 0 {
 		h.turns = make(chan struct{}, cfg.Parallel)
 	}
@@ -75,9 +77,9 @@ func NewHandler(cfg Config) http.Handler {
 }
 
 type handler struct {
-	cfg     Config
-	buffers sync.Pool
-	turns   chan struct{}
+	cfg   Config
+	spare chan *bytes.Buffer
+	turns chan struct{}
 }
 
 // callError is a call that cannot be answered with a review.
@@ -91,7 +93,7 @@ func (e *callError) Error() string { return e.sentence }
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
 	var ev Event
-	buf := h.buffers.Get().(*bytes.Buffer)
+	buf := h.buffer()
 	answer, err := h.answer(w, r, buf, &ev)
 	if err != nil {
 		h.release(buf)
@@ -142,10 +144,25 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, buf *bytes.Buff
 	return out.append(buf.AvailableBuffer()), nil
 }
 
+// buffer returns an empty buffer, a spare one if there is any.
+func (h *handler) buffer() *bytes.Buffer {
+	select {
+	case buf := <-h.spare:
+		return buf
+	default:
+		return new(bytes.Buffer)
+	}
+}
+
+// release makes a buffer spare, unless there are enough.
 func (h *handler) release(buf *bytes.Buffer) {
-	if buf.Cap() <= keepBuffer {
-		buf.Reset()
-		h.buffers.Put(buf)
+	if buf.Cap() > keepBuffer {
+		return
+	}
+	buf.Reset()
+	select {
+	case h.spare <- buf:
+	default:
 	}
 }
 

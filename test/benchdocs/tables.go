@@ -96,11 +96,12 @@ func (r Recorded) memory() string {
 | ready after the start (median of %d) | %.0f ms | 150 ms |
 | resident memory, idle | %.1f MiB | 30 MiB |
 | peak while %d requests are open at once | %.1f MiB | 64 MiB |
+| the same two of the simplest webhook of Go's HTTP server | %.1f and %.1f MiB | |
 | peak after %d and after %d requests | %.1f and %.1f MiB | flat |
 | requests not answered with 200 | %d of %d | 0 |
 | processor time of one request, TLS, metrics and log included | %.0f µs | |
 | requests in a second, load generator on the same machine | %.0f | |
-`, m.Starts, m.ReadyMilliseconds, m.Idle, m.OpenRequests, m.Open,
+`, m.Starts, m.ReadyMilliseconds, m.Idle, m.OpenRequests, m.Open, m.SimplestIdle, m.SimplestOpen,
 		m.Samples[len(m.Samples)/5].Requests, m.Requests, first, last,
 		m.Failed+m.OpenFailed, m.Requests+m.OpenRequests, m.CPUMicroseconds, m.PerSecond)
 }
@@ -114,7 +115,7 @@ func (r Recorded) sizing() string {
 	}
 	var b strings.Builder
 	b.WriteString("| pods created in a second | processors needed |\n|---|---|\n")
-	for _, rate := range []float64{1, 10, 100, 500} {
+	for _, rate := range []float64{1, 10, 100, 1000} {
 		fmt.Fprintf(&b, "| %.0f | %.0fm |\n", rate, math.Ceil(rate*m.CPUMicroseconds/1000))
 	}
 	busy := m.Samples[len(m.Samples)-1].MiB

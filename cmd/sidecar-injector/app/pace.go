@@ -16,10 +16,10 @@ const (
 	// usualHeadroom is for all days.
 	usualHeadroom = 16 << 20
 	// leastHeadroom is for when much is live, where memory counts more than time.
-	leastHeadroom = 6 << 20
+	leastHeadroom = 3 << 20
 	// budget is for what is live and the headroom together, as long as the
 	// headroom is not the least.
-	budget = 32 << 20
+	budget = 24 << 20
 )
 
 // headroom returns how much may be allocated until the next collection, when so

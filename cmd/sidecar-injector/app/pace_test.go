@@ -11,9 +11,10 @@ func TestHeadroom(t *testing.T) {
 	for live, want := range map[uint64]uint64{
 		0:        usualHeadroom,
 		6 << 20:  usualHeadroom,
-		20 << 20: 12 << 20,
-		30 << 20: leastHeadroom,
-		32 << 20: leastHeadroom,
+		8 << 20:  usualHeadroom,
+		14 << 20: 10 << 20,
+		22 << 20: leastHeadroom,
+		24 << 20: leastHeadroom,
 		1 << 30:  leastHeadroom,
 	} {
 		if got := headroom(live); got != want {

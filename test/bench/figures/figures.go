@@ -102,7 +102,10 @@ type Memory struct {
 	Open float64 `json:"openMiB"` // the most while OpenRequests are open at once
 	// OpenFailed is how many of those were not answered with 200.
 	OpenRequests int `json:"openRequests"`
-	OpenFailed   int `json:"openFailed"`
+	// The same of the simplest webhook that Go's HTTP server makes.
+	SimplestIdle float64 `json:"simplestIdleMiB"`
+	SimplestOpen float64 `json:"simplestOpenMiB"`
+	OpenFailed   int     `json:"openFailed"`
 	// Requests that were sent after that, and samples taken on the way.
 	Requests int            `json:"requests"`
 	Failed   int            `json:"failed"`

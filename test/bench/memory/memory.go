@@ -19,6 +19,7 @@ import (
 // Plan of a run.
 type Plan struct {
 	Program  string // the server's binary
+	Simplest string // the binary of the simplest webhook; empty leaves it out
 	Setup    engine.Setup
 	Shape    pods.Shape
 	Starts   int // how often it is started to see how soon it is ready
@@ -52,24 +53,47 @@ func (p Plan) Measure(ctx context.Context) (m figures.Memory, err error) {
 	if m.ReadyMilliseconds, err = p.ready(ctx, files); err != nil {
 		return m, err
 	}
-	server, err := process.Start(ctx, p.Program, files, "--shutdownDelay=0s")
+	if p.Simplest != "" {
+		err := p.run(ctx, p.Simplest, files, func(s *process.Server) (err error) {
+			m.SimplestIdle, m.SimplestOpen, _, err = p.footprint(ctx, s, files)
+			return err
+		})
+		if err != nil {
+			return m, err
+		}
+	}
+	return m, p.run(ctx, p.Program, files, func(s *process.Server) (err error) {
+		if m.Idle, m.Open, m.OpenFailed, err = p.footprint(ctx, s, files); err != nil {
+			return err
+		}
+		return p.load(ctx, s, files, &m)
+	})
+}
+
+// run starts a server, does something with it, and stops it.
+func (p Plan) run(ctx context.Context, program string, files *process.Files, do func(*process.Server) error) (err error) {
+	server, err := process.Start(ctx, program, files, "--shutdownDelay=0s")
 	if err != nil {
-		return m, err
+		return err
 	}
 	defer func() {
 		if stopErr := server.Stop(); err == nil {
 			err = stopErr
 		}
 	}()
+	return do(server)
+}
+
+// footprint is what is resident, in MiB, when nobody calls and at most when many
+// do at once, and how many of those were not answered well.
+func (p Plan) footprint(ctx context.Context, s *process.Server, files *process.Files) (unused, most float64, failed int, err error) {
 	fmt.Fprintf(p.Progress, "idle for %s ...\n", quiet)
-	if m.Idle, err = idle(ctx, server.Usage()); err != nil {
-		return m, err
+	if unused, err = idle(ctx, s.Usage()); err != nil {
+		return 0, 0, 0, err
 	}
 	fmt.Fprintf(p.Progress, "%d requests open at once ...\n", p.Open)
-	if m.Open, m.OpenFailed, err = open(ctx, server, files, p.Shape, p.Open); err != nil {
-		return m, err
-	}
-	return m, p.load(ctx, server, files, &m)
+	most, failed, err = open(ctx, s, files, p.Shape, p.Open)
+	return unused, most, failed, err
 }
 
 // ready is the median of several starts, in milliseconds.

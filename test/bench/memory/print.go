@@ -22,6 +22,9 @@ func Print(w io.Writer, m figures.Memory) error {
 	fmt.Fprintf(w, "ready %.0f ms after the start (median of %d)\n", m.ReadyMilliseconds, m.Starts)
 	fmt.Fprintf(w, "resident: idle %.1f MiB, peak with %d requests open at once %.1f MiB (%d not answered)\n",
 		m.Idle, m.OpenRequests, m.Open, m.OpenFailed)
+	if m.SimplestOpen > 0 {
+		fmt.Fprintf(w, "the simplest webhook of Go's HTTP server, which only answers 'allowed': %.1f and %.1f MiB\n", m.SimplestIdle, m.SimplestOpen)
+	}
 	fmt.Fprintf(w, "%d requests at %.0f per second, %.0f µs of the server's processor time each, %d failed; peak of each part in MiB:\n",
 		m.Requests, m.PerSecond, m.CPUMicroseconds, m.Failed)
 	for _, s := range m.Samples {
