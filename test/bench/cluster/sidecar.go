@@ -67,7 +67,9 @@ func Setup() (engine.Setup, error) {
 		Sources: config.Sources{
 			Inject: config.Source{Name: "config", Data: inject},
 			Values: config.Source{Name: "values", Data: []byte("{}\n")},
-			Mesh:   config.Source{Name: "mesh", Data: []byte("{}\n")},
+			// As the chart sets it where no template has Istio's proxy: the other ways
+			// leave the pod's scrape annotations alone, too.
+			Mesh: config.Source{Name: "mesh", Data: []byte("enablePrometheusMerge: false\n")},
 		},
 	}, err
 }
