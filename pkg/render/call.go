@@ -27,7 +27,11 @@ func (r *reducer) call(name string, nodes []parse.Node, final *expr, at *place) 
 	if final != nil {
 		args = append(args, assigned(final, parameter(typ, len(nodes))))
 	}
-	return fold(bind(name, fn, args), args...)
+	e := fold(r.bind(name, fn, args), args...)
+	if e.constant {
+		r.take(weigh(e.value, maxConstants))
+	}
+	return e
 }
 
 // parameter is the type that the i-th argument must have.
@@ -111,8 +115,8 @@ func assign(v reflect.Value, typ reflect.Type) reflect.Value {
 
 // bind binds a function to its arguments: without reflection where its type is
 // one of those that templates' functions mostly have.
-func bind(name string, fn reflect.Value, args []*expr) *expr {
-	if e := special(name, args); e != nil {
+func (r *reducer) bind(name string, fn reflect.Value, args []*expr) *expr {
+	if e := r.special(name, args); e != nil {
 		return e
 	}
 	if e := direct(fn.Interface(), args); e != nil {
@@ -131,7 +135,7 @@ func bind(name string, fn reflect.Value, args []*expr) *expr {
 }
 
 // special are functions that gain from knowing more of their arguments.
-func special(name string, args []*expr) *expr {
+func (r *reducer) special(name string, args []*expr) *expr {
 	switch {
 	case name == "default" && len(args) == 2 && args[0].typ == stringType && args[1].typ == stringType:
 		// Of strings, only the empty one is empty. Both are evaluated all the same:
@@ -149,6 +153,7 @@ func special(name string, args []*expr) *expr {
 		if !attempt(func() { def = text(interfaceOf(args[2].value)) }) {
 			return nil
 		}
+		r.take(len(def))
 		meta, key := asMeta(args[0]), asText(args[1])
 		return textual(func(f *frame) string {
 			if value, ok := meta(f).Annotations[key(f)]; ok {

@@ -215,6 +215,38 @@ func TestProgramsAreForTheirConstantsOnly(t *testing.T) {
 	}
 }
 
+// A template may be small and yet become large when it is written out.
+func TestProgramsStaySmall(t *testing.T) {
+	now := time.Unix(0, 0)
+	for name, tc := range map[string]struct {
+		text   string
+		limits Limits
+	}{
+		"nodes":             {text: `{{ range until 64 }}{{ range until 64 }}{{ range until 64 }}{{ $.Spec.NodeName }}{{ end }}{{ end }}{{ end }}`},
+		"text":              {text: `{{ range until 64 }}{{ if $.NativeSidecars }}` + strings.Repeat("x", 100_000) + `{{ end }}{{ end }}`},
+		"constants":         {text: `{{ range until 64 }}{{ annotation $.ObjectMeta "none" (repeat 100000 "x") | trunc 1 }}{{ end }}`},
+		"printed constants": {text: `{{ $l := list (repeat 100000 "x") }}{{ range until 64 }}{{ annotation $.ObjectMeta "none" $l | trunc 1 }}{{ end }}`},
+		"calls":             {text: doublings()},
+		"time": {text: strings.Repeat(`{{ $.Spec.NodeName }}`, 100), limits: Limits{Time: time.Second, Now: func() time.Time {
+			now = now.Add(time.Second)
+			return now
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := data()
+			tmpl := reduced(t, Current(nil), tc.text, tc.limits, d)
+			if len(tmpl.programs) != 0 {
+				t.Errorf("there are %d programs", len(tmpl.programs))
+			}
+			if want, err := byTextTemplate(tmpl, d); err == nil {
+				if got, err := tmpl.Execute(d); err != nil || string(got) != want {
+					t.Errorf("%d bytes, %v; want %d bytes", len(got), err, len(want))
+				}
+			}
+		})
+	}
+}
+
 func TestProgramsKeepNothingOfAPod(t *testing.T) {
 	d := data()
 	tmpl := reduced(t, Current(nil), `{{ with .Spec }}{{ range .Containers }}{{ .Name }}{{ end }}{{ end }}`, Limits{}, d)

@@ -9,24 +9,24 @@ import (
 
 // reduce evaluates the template in part, for data whose named fields are the
 // same for every pod. It returns nil for a template that has something that only
-// text/template does.
-func (t *Template) reduce(funcs map[string]any, data reflect.Type, fields []constant) (p *program) {
+// text/template does, or that would become too large.
+func (t *Template) reduce(funcs map[string]any, data reflect.Type, fields []constant) *program {
 	if t.mutates {
 		// It changes what other requests read: see Mutates.
 		return nil
 	}
-	r := &reducer{t: t, funcs: funcs, constants: map[string]reflect.Value{}, end: t.limits.Now().Add(t.limits.Time)}
+	r := &reducer{
+		t: t, funcs: funcs, constants: map[string]reflect.Value{},
+		nodes: maxNodes, room: maxConstants, end: t.limits.Now().Add(t.limits.Time),
+	}
 	for _, c := range fields {
 		r.constants[c.name] = c.value
 	}
 	r.root = typed(reflect.PointerTo(data), func(f *frame) reflect.Value { return f.data.Addr() })
-	defer func() {
-		if _, ok := recover().(unusual); ok {
-			p = nil
-		}
-	}()
 	var b builder
-	r.template(t.parsed.Name(), r.root, &b)
+	if !attempt(func() { r.template(t.parsed.Name(), r.root, &b) }) {
+		return nil
+	}
 	return &program{steps: b.block(), slots: r.slots, data: data, known: fields}
 }
 
@@ -36,8 +36,10 @@ type reducer struct {
 	constants map[string]reflect.Value
 	root      *expr
 	slots     int
-	size      int
-	end       time.Time
+	// nodes and room are how many nodes, and how many bytes of constants, there may
+	// still be, and end is until when that may take.
+	nodes, room int
+	end         time.Time
 	// calling are the templates that are being called, within each other.
 	calling []string
 }
@@ -67,10 +69,21 @@ func (p *place) inner() *place {
 	return &q
 }
 
-// maxSize bounds the nodes that loops over constants and calls may multiply a
-// template to. Working out what is constant may also take no longer than an
-// execution.
-const maxSize = 20_000
+// Loops over constants and calls multiply a template, and functions make large
+// constants of small ones. These bounds leave room for ten times what templates in
+// the field need; one that needs more is text/template's. Nor may the reduction
+// take longer than an execution.
+const (
+	maxNodes     = 20_000
+	maxConstants = 4 << 20 // bytes, the text between the nodes included
+)
+
+// take notes that so many bytes of constants have been made.
+func (r *reducer) take(bytes int) {
+	if r.room -= bytes; r.room < 0 {
+		r.unable()
+	}
+}
 
 // template adds what a template does with a dot. Calls are built into their
 // caller; a template that calls itself has no end here.
@@ -106,13 +119,13 @@ func (r *reducer) block(l *parse.ListNode, at *place) block {
 }
 
 func (r *reducer) node(n parse.Node, at *place, b *builder) {
-	if r.size++; r.size > maxSize || r.size%clockEvery == 0 && r.t.limits.Now().After(r.end) {
+	if r.nodes--; r.nodes < 0 || r.nodes%clockEvery == 0 && r.t.limits.Now().After(r.end) {
 		r.unable()
 	}
 	switch n := n.(type) {
 	case *parse.TextNode:
 		if m, ok := r.t.markers.find(n.Text); !ok {
-			b.text = append(b.text, n.Text...)
+			r.put(string(n.Text), b)
 		} else if m.kind != leave {
 			b.count++
 		}
@@ -147,10 +160,16 @@ func (r *reducer) action(p *parse.PipeNode, at *place, b *builder) {
 		return
 	}
 	if text, ok := constantText(e); ok {
-		b.text = append(b.text, text...)
+		r.put(text, b)
 		return
 	}
 	b.add(show(e))
+}
+
+// put adds text that is the same for every pod.
+func (r *reducer) put(text string, b *builder) {
+	r.take(len(text))
+	b.text = append(b.text, text...)
 }
 
 func constantText(e *expr) (text string, ok bool) {
