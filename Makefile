@@ -318,7 +318,7 @@ bench-memory: $(BENCH) bin/sidecar-injector bin/bench-simplest ## memory, readin
 	@$(BENCH) memory -commit "$(COMMIT)" -o $(BENCH_OUT)/memory.json $(if $(REQUESTS),-requests $(REQUESTS)) $(BENCH_FLAGS)
 
 bench-cluster: $(BENCH) bin/sidecar-injector ## pod creation through an API server, against policy and plain webhooks
-	@$(BENCH) cluster -commit "$(COMMIT)" -o $(BENCH_OUT)/cluster.json $(BENCH_FLAGS)
+	@$(BENCH) cluster -commit "$(COMMIT)" -o $(BENCH_OUT)/cluster.json $(if $(ROUNDS),-rounds $(ROUNDS)) $(BENCH_FLAGS)
 
 bench-json: ## JSON libraries on pods; differences from the API server's decoder fail
 	@cd test/jsonbench && $(GO) test . && GOEXPERIMENT=jsonv2 $(GO) test .
@@ -337,7 +337,7 @@ bench-baseline: ## record today's Go benchmarks as the baseline
 	@$(BENCH_GO) > test/bench/baseline.txt
 
 bench-record: ## measure everything anew for docs/performance.md
-	@$(MAKE) --no-print-directory bench bench-memory bench-cluster bench-json bench-docs BENCH_OUT=$(RECORDED) REQUESTS=$(or $(REQUESTS),1000000)
+	@$(MAKE) --no-print-directory bench bench-memory bench-cluster bench-json bench-docs BENCH_OUT=$(RECORDED) REQUESTS=$(or $(REQUESTS),1000000) ROUNDS=$(or $(ROUNDS),100)
 
 bench-docs: ## tables and plots of docs/performance.md from the recorded figures
 	@cd test/benchdocs && $(GO) run ./cmd/benchdocs $(CURDIR)
