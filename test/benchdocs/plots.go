@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"math"
 	"path"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -115,10 +117,13 @@ func paint(title, x, y string, curves []curve, logarithmic bool) ([]byte, error)
 		p.Add(line, dots)
 		p.Legend.Add(c.name, line, dots)
 	}
+	// Room for what is written at the ends, and for the legend.
+	p.X.Max *= 1.05
 	if logarithmic {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, readable{}
+		p.Y.Min, p.Y.Max = p.Y.Min/1.2, p.Y.Max*2
 	} else {
-		p.Y.Min = 0
+		p.Y.Min, p.Y.Max = 0, p.Y.Max*1.15
 	}
 	w, err := p.WriterTo(16*vg.Centimeter, 10*vg.Centimeter, "svg")
 	if err != nil {
@@ -127,4 +132,26 @@ func paint(title, x, y string, curves []curve, logarithmic bool) ([]byte, error)
 	var b bytes.Buffer
 	_, err = w.WriteTo(&b)
 	return b.Bytes(), err
+}
+
+// readable are the ticks of a logarithmic axis of which 1, 2 and 5 of each power of
+// ten are labelled: plot.LogTicks labels only the powers, of which an axis may have
+// but one.
+type readable struct{}
+
+// Ticks implements plot.Ticker.
+func (readable) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for power := math.Floor(math.Log10(low)); power <= math.Log10(high); power++ {
+		for digit := 1.0; digit < 10; digit++ {
+			tick := plot.Tick{Value: digit * math.Pow(10, power)}
+			if digit == 1 || digit == 2 || digit == 5 {
+				tick.Label = strconv.FormatFloat(tick.Value, 'g', -1, 64)
+			}
+			if tick.Value >= low && tick.Value <= high {
+				ticks = append(ticks, tick)
+			}
+		}
+	}
+	return ticks
 }

@@ -83,3 +83,18 @@ func TestFillNeedsBothMarks(t *testing.T) {
 		t.Error("a mark without an end was accepted")
 	}
 }
+
+func TestReadableTicks(t *testing.T) {
+	var labels []string
+	for _, tick := range (readable{}).Ticks(7, 230) {
+		if tick.Value < 7 || tick.Value > 230 {
+			t.Errorf("a tick at %v", tick.Value)
+		}
+		if tick.Label != "" {
+			labels = append(labels, tick.Label)
+		}
+	}
+	if got, want := strings.Join(labels, " "), "10 20 50 100 200"; got != want {
+		t.Errorf("labels %s, want %s", got, want)
+	}
+}
