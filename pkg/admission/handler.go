@@ -114,6 +114,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(answer); err == nil {
 			h.release(buf)
 		}
+		// The observer may take its time, the caller need not wait for it. Where the
+		// answer cannot be sent at once, it is sent when the handler returns.
+		_ = http.NewResponseController(w).Flush()
 	}
 	ev.Duration = h.cfg.Now().Sub(start)
 	h.cfg.Observe(ev)

@@ -442,6 +442,45 @@ func TestWaitsForATurn(t *testing.T) {
 	}
 }
 
+// What an observer does with an event is not at the caller's expense.
+func TestAnswersBeforeItIsObserved(t *testing.T) {
+	answered := make(chan struct{})
+	var late bool
+	server := httptest.NewServer(NewHandler(Config{
+		Engine: func() Engine {
+			return &engine{result: inject.Result{Decision: decide.Decision{Code: decide.PolicyEnabled}, Patch: []byte("[]")}}
+		},
+		Observe: func(Event) {
+			select {
+			case <-answered:
+			case <-time.After(10 * time.Second):
+				late = true
+			}
+		},
+	}))
+	review := admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: V1, Kind: "AdmissionReview"},
+		Request:  &admissionv1.AdmissionRequest{UID: "u", Object: runtime.RawExtension{Raw: []byte(`{"kind":"Pod"}`)}},
+	}
+	body, err := json.Marshal(review)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(server.URL+"/inject", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("status %s, %v", answer.Status, err)
+	}
+	answer.Body.Close()
+	close(answered)
+	server.Close() // waits for the handler
+	if late {
+		t.Error("the answer came only after the observer was done")
+	}
+}
+
 func TestClip(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	if got := clip(long); len(got) > 84 || !strings.HasSuffix(got, "...") || strings.ContainsRune(got, '\uFFFD') {

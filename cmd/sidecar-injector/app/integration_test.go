@@ -150,9 +150,7 @@ func TestThroughTheAPIServer(t *testing.T) {
 	if !hasSidecar || pod.Labels["marked"] != "one" || pod.Annotations["sidecar.istio.io/status"] == "" {
 		t.Errorf("got %v, labels %v", pod.Spec.Containers, pod.Labels)
 	}
-	if !strings.Contains(i.log.String(), `"dryRun":true`) {
-		t.Error("the log does not say that it was a dry run")
-	}
+	eventually(t, "the dry run in the log", func() bool { return strings.Contains(i.log.String(), `"dryRun":true`) })
 
 	pod, err := c.pod(func(p *corev1.Pod) { p.Labels = map[string]string{"sidecar.istio.io/inject": "false"} })
 	must(t, err)

@@ -41,7 +41,12 @@ func TestServe(t *testing.T) {
 		t.Errorf("an odd path got %d", resp.StatusCode)
 	}
 
-	_, metrics := i.get("/metrics")
+	// Calls are counted when their answers are on the way already.
+	var metrics string
+	eventually(t, "all calls counted", func() bool {
+		_, metrics = i.get("/metrics")
+		return strings.Contains(metrics, "sidecar_injection_requests_total 3\n") && strings.Contains(metrics, "sidecar_injector_requests_in_flight 0\n")
+	})
 	for _, line := range []string{
 		`sidecar_injection_decisions_total{decision="policy-enabled"} 2`,
 		"sidecar_injection_requests_total 3",
