@@ -10,8 +10,9 @@ import (
 // How much may be allocated from one garbage collection to the next, in bytes.
 //
 // Go's own rule, as much again as is live, fits neither end of what happens
-// here: idle, 6 MiB are live, and a busy server would collect every 20 requests;
-// with a thousand requests open, 50 MiB are, and twice that would be resident.
+// here: idle, 6 MiB are live, and a busy server would collect every hundred
+// requests; with a thousand requests open, 40 MiB are, and twice that would be
+// resident.
 const (
 	// usualHeadroom is for all days.
 	usualHeadroom = 16 << 20

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
-	"time"
 )
 
 func TestHeadroom(t *testing.T) {
@@ -28,7 +27,7 @@ func TestHeadroom(t *testing.T) {
 func TestPaceCollections(t *testing.T) {
 	live := make([]byte, 100<<20)
 	stop := paceCollections()
-	waitFor(t, "the goal to be the headroom above what is live", func() bool {
+	eventually(t, "the goal to be the headroom above what is live", func() bool {
 		runtime.GC() // each one sets the pace anew
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -39,16 +38,5 @@ func TestPaceCollections(t *testing.T) {
 	runtime.KeepAlive(live)
 	if p := debug.SetGCPercent(100); p != 100 {
 		t.Errorf("afterwards GOGC is %d, want 100 as before", p)
-	}
-}
-
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		runtime.Gosched()
 	}
 }
