@@ -23,8 +23,8 @@ import (
 
 // Step is one thing that the API server looks at.
 type Step struct {
-	Check string `json:"check"`
-	Found string `json:"found"`
+	Check  string `json:"check"`
+	Detail string `json:"found"`
 	// Passed is false where the step keeps the webhook from being called.
 	Passed bool `json:"passed"`
 }
@@ -67,7 +67,7 @@ func NewMatcher() *Matcher {
 func (m *Matcher) Match(ctx context.Context, w *admissionv1.MutatingWebhook, ns Namespace, pod []byte) (Verdict, error) {
 	v := Verdict{Webhook: w.Name, Called: true}
 	add := func(check, found string, passed bool) {
-		v.Steps = append(v.Steps, Step{Check: check, Found: found, Passed: passed})
+		v.Steps = append(v.Steps, Step{Check: check, Detail: found, Passed: passed})
 		v.Called = v.Called && passed
 	}
 	object := &unstructured.Unstructured{}

@@ -57,7 +57,7 @@ func TestMatch(t *testing.T) {
 			}
 			found := ""
 			for _, s := range v.Steps {
-				found += s.Found + "\n"
+				found += s.Detail + "\n"
 			}
 			if !strings.Contains(found, tc.says) {
 				t.Errorf("steps %s, want %s", found, tc.says)

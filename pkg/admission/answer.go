@@ -20,30 +20,30 @@ func (h *handler) decideReview(r *review, path string, ev *Event) (resp response
 		if p := recover(); p != nil {
 			ev.Error, ev.Stack = fmt.Sprintf("panic: %v", p), debug.Stack()
 			resp = refusal(req.UID, ev, decide.Decision{
-				Code:     decide.PodInvalid,
-				Outcome:  decide.Refuse,
-				Sentence: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(req.UID),
+				Code:    decide.PodInvalid,
+				Outcome: decide.Refuse,
+				Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(req.UID),
 			}, http.StatusInternalServerError, "InternalError")
 		}
 	}()
 	if !req.podCreated() {
 		ev.Decision, ev.Outcome = NotApplicable, decide.Skip
-		ev.Sentence = fmt.Sprintf("%s is not a pod being created: let in untouched, the webhook's rules need not name it", clip(req.what()))
+		ev.Message = fmt.Sprintf("%s is not a pod being created: let in untouched, the webhook's rules need not name it", clip(req.what()))
 		return response{UID: req.UID, Allowed: true, AuditAnnotations: map[string]string{"decision": string(NotApplicable)}}
 	}
 	if len(req.Object) == 0 || string(req.Object) == null {
 		return refusal(req.UID, ev, decide.Decision{
-			Code:     decide.BadRequest,
-			Outcome:  decide.Refuse,
-			Sentence: "the AdmissionReview has no pod: set field request.object",
+			Code:    decide.BadRequest,
+			Outcome: decide.Refuse,
+			Message: "the AdmissionReview has no pod: set field request.object",
 		}, http.StatusBadRequest, "BadRequest")
 	}
 	engine := h.cfg.Engine()
 	if engine == nil {
 		return refusal(req.UID, ev, decide.Decision{
-			Code:     decide.BadRequest,
-			Outcome:  decide.Refuse,
-			Sentence: "the sidecar injector has no configuration yet: try again",
+			Code:    decide.BadRequest,
+			Outcome: decide.Refuse,
+			Message: "the sidecar injector has no configuration yet: try again",
 		}, http.StatusServiceUnavailable, "ServiceUnavailable")
 	}
 	result := engine.Inject(inject.Request{Object: req.Object, Namespace: req.Namespace, Path: path})
@@ -66,7 +66,7 @@ func (h *handler) respond(req *request, engine Engine, result inject.Result, ev 
 		code, reason := refusalStatus(result.Decision.Code)
 		resp = refusal(req.UID, ev, result.Decision, code, reason)
 	} else {
-		ev.Decision, ev.Outcome, ev.Sentence = result.Decision.Code, result.Decision.Outcome, result.Decision.Sentence
+		ev.Decision, ev.Outcome, ev.Message = result.Decision.Code, result.Decision.Outcome, result.Decision.Message
 		resp = response{UID: req.UID, Allowed: true, AuditAnnotations: map[string]string{"decision": string(result.Decision.Code)}}
 		if len(result.Patch) > 0 {
 			resp.Patch, resp.PatchType = result.Patch, "JSONPatch"
@@ -82,10 +82,10 @@ func (h *handler) respond(req *request, engine Engine, result inject.Result, ev 
 
 // refusal is the response that keeps a pod out, and says so in the event.
 func refusal(uid string, ev *Event, d decide.Decision, code int, reason string) response {
-	ev.Decision, ev.Outcome, ev.Sentence = d.Code, d.Outcome, d.Sentence
+	ev.Decision, ev.Outcome, ev.Message = d.Code, d.Outcome, d.Message
 	return response{
 		UID:              uid,
-		Status:           &status{Status: "Failure", Message: d.Sentence, Reason: reason, Code: code},
+		Status:           &status{Status: "Failure", Message: d.Message, Reason: reason, Code: code},
 		AuditAnnotations: map[string]string{"decision": string(d.Code)},
 	}
 }

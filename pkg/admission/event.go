@@ -25,8 +25,8 @@ type Event struct {
 	// Decision is empty with an HTTPStatus other than 200.
 	Decision decide.Code
 	Outcome  decide.Outcome
-	// Sentence is the decision in words.
-	Sentence string
+	// Message is the decision in words.
+	Message string
 	// Namespace and Name of the pod; Name may be its generateName.
 	Namespace, Name string
 	// OwnerKind and OwnerName name the workload that the pod belongs to.

@@ -112,7 +112,7 @@ func podReview(change func(*admissionv1.AdmissionRequest)) *admissionv1.Admissio
 }
 
 var injected = inject.Result{
-	Decision:  decide.Decision{Code: decide.PolicyEnabled, Outcome: decide.Inject, Sentence: "nothing said otherwise"},
+	Decision:  decide.Decision{Code: decide.PolicyEnabled, Outcome: decide.Inject, Message: "nothing said otherwise"},
 	Templates: []string{"sidecar", "extra"},
 	Patch:     []byte(`[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`),
 	Warnings:  []string{"mind the gap"},
@@ -146,7 +146,7 @@ func TestInjected(t *testing.T) {
 		t.Errorf("the engine was asked (-want +got):\n%s", diff)
 	}
 	event := Event{
-		HTTPStatus: 200, Decision: decide.PolicyEnabled, Outcome: decide.Inject, Sentence: "nothing said otherwise",
+		HTTPStatus: 200, Decision: decide.PolicyEnabled, Outcome: decide.Inject, Message: "nothing said otherwise",
 		Namespace: "shop", Name: "hello-", OwnerKind: "Deployment", OwnerName: "hello",
 		UID: string(review.Request.UID), Templates: []string{"sidecar", "extra"}, Duration: time.Millisecond,
 	}
@@ -183,7 +183,7 @@ func TestV1beta1(t *testing.T) {
 }
 
 func TestSkipped(t *testing.T) {
-	r := newRig(inject.Result{Decision: decide.Decision{Code: decide.LabelFalse, Outcome: decide.Skip, Sentence: "the pod declines"}})
+	r := newRig(inject.Result{Decision: decide.Decision{Code: decide.LabelFalse, Outcome: decide.Skip, Message: "the pod declines"}})
 	var got admissionv1.AdmissionReview
 	decode(t, r.post("/inject", podReview(nil)), &got)
 	want := &admissionv1.AdmissionResponse{
@@ -207,7 +207,7 @@ func TestRefused(t *testing.T) {
 		t.Run(string(code), func(t *testing.T) {
 			sentence := "annotation a has value b: use c"
 			r := newRig(inject.Result{
-				Decision:  decide.Decision{Code: code, Outcome: decide.Refuse, Sentence: sentence},
+				Decision:  decide.Decision{Code: code, Outcome: decide.Refuse, Message: sentence},
 				Templates: []string{"sidecar"},
 				Patch:     []byte(`[{"op":"remove","path":"/spec"}]`), // must not be sent
 			})
@@ -221,7 +221,7 @@ func TestRefused(t *testing.T) {
 			if diff := cmp.Diff(wantResponse, got.Response); diff != "" {
 				t.Errorf("response (-want +got):\n%s", diff)
 			}
-			if ev := r.events[0]; ev.Outcome != decide.Refuse || ev.Sentence != sentence || ev.HTTPStatus != 200 {
+			if ev := r.events[0]; ev.Outcome != decide.Refuse || ev.Message != sentence || ev.HTTPStatus != 200 {
 				t.Errorf("observed %+v", ev)
 			}
 		})
@@ -253,7 +253,7 @@ func TestNotAPodBeingCreated(t *testing.T) {
 			if len(r.engine.asked) != 0 {
 				t.Error("the engine was asked")
 			}
-			if ev := r.events[0]; ev.Decision != NotApplicable || ev.Outcome != decide.Skip || !strings.Contains(ev.Sentence, string(review.Request.Operation)) {
+			if ev := r.events[0]; ev.Decision != NotApplicable || ev.Outcome != decide.Skip || !strings.Contains(ev.Message, string(review.Request.Operation)) {
 				t.Errorf("observed %+v", ev)
 			}
 		})

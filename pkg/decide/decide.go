@@ -97,12 +97,12 @@ func (r *Rules) asked(in *Input, t *trace) (Decision, bool) {
 		if t != nil {
 			t.add(kind+" "+InjectKey, `"true": the pod asks for injection`)
 		}
-		return Decision{yes, Inject, sentenceAsks(kind), nil}, true
+		return Decision{yes, Inject, messageAsks(kind), nil}, true
 	case "false":
 		if t != nil {
 			t.add(kind+" "+InjectKey, `"false": the pod declines`)
 		}
-		return Decision{no, Skip, sentenceDeclines(kind), nil}, true
+		return Decision{no, Skip, messageDeclines(kind), nil}, true
 	case "":
 		if t != nil {
 			t.add(kind+" "+InjectKey, "empty: decides nothing")
@@ -129,12 +129,12 @@ func askedClassic(in *Input, t *trace) (Decision, bool) {
 		if t != nil {
 			t.add("annotation "+InjectKey, "%.60q: the pod asks for injection", value)
 		}
-		return Decision{AnnotationTrue, Inject, sentenceAsks("annotation"), nil}, true
+		return Decision{AnnotationTrue, Inject, messageAsks("annotation"), nil}, true
 	}
 	if t != nil {
 		t.add("annotation "+InjectKey, "%.60q: the pod declines", value)
 	}
-	return Decision{AnnotationFalse, Skip, sentenceDeclines("annotation"), nil}, true
+	return Decision{AnnotationFalse, Skip, messageDeclines("annotation"), nil}, true
 }
 
 func yes(value string) bool {
@@ -146,14 +146,14 @@ func yes(value string) bool {
 	return false
 }
 
-func sentenceAsks(kind string) string {
+func messageAsks(kind string) string {
 	if kind == "label" {
 		return "the pod asks for injection by its label " + InjectKey
 	}
 	return "the pod asks for injection by its annotation " + InjectKey
 }
 
-func sentenceDeclines(kind string) string {
+func messageDeclines(kind string) string {
 	if kind == "label" {
 		return "the pod declines injection by its label " + InjectKey
 	}

@@ -83,7 +83,7 @@ func TestPod(t *testing.T) {
 			s.Classic, s.Enabled = tc.classic, tc.enabled
 			r := rules(t, s)
 			d := Pod(r, tc.in)
-			if d.Code != tc.code || d.Outcome != tc.outcome || d.Sentence == "" || d.Trace != nil {
+			if d.Code != tc.code || d.Outcome != tc.outcome || d.Message == "" || d.Trace != nil {
 				t.Errorf("got %+v, want %s", d, tc.code)
 			}
 			tc.in.Trace = true
@@ -192,7 +192,7 @@ func FuzzPod(f *testing.F) {
 		d := Pod(r, in)
 		in.Trace = true
 		traced := Pod(r, in)
-		if d.Code == "" || d.Sentence == "" || d.Outcome == Refuse || traced.Code != d.Code || len(traced.Trace) == 0 {
+		if d.Code == "" || d.Message == "" || d.Outcome == Refuse || traced.Code != d.Code || len(traced.Trace) == 0 {
 			t.Fatalf("%+v and %+v", d, traced)
 		}
 		for _, w := range Warnings(r, in, d) {

@@ -49,14 +49,14 @@ const (
 type Step struct {
 	// Check names what was looked at, for example `label sidecar.istio.io/inject`.
 	Check string `json:"check"`
-	// Found says what was found there and what follows from it.
-	Found string `json:"found"`
+	// Detail is what was found there and what follows from it.
+	Detail string `json:"found"`
 }
 
 // Decision is the answer for one pod.
 type Decision struct {
-	Code     Code    `json:"code"`
-	Outcome  Outcome `json:"-"`
-	Sentence string  `json:"sentence"`
-	Trace    []Step  `json:"trace,omitempty"`
+	Code    Code    `json:"code"`
+	Outcome Outcome `json:"-"`
+	Message string  `json:"sentence"`
+	Trace   []Step  `json:"trace,omitempty"`
 }

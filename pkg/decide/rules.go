@@ -73,7 +73,7 @@ func compile(field string, in []metav1.LabelSelector, code Code, outcome Outcome
 		name := fmt.Sprintf("%s[%d]", field, i)
 		out = append(out, selector{sel, name, sel.String(), Decision{
 			Code: code, Outcome: outcome,
-			Sentence: fmt.Sprintf("%s matches the pod's labels: %s", name, sel),
+			Message: fmt.Sprintf("%s matches the pod's labels: %s", name, sel),
 		}})
 	}
 	return out, errors.Join(errs...)

@@ -30,12 +30,12 @@ func Warnings(r *Rules, in Input, d Decision) []string {
 		out = append(out, fmt.Sprintf(`%s %s=%q has no effect, must be "true" or "false"`, kind, InjectKey, short(value, 30)))
 	}
 	if asks && d.Outcome == Skip {
-		out = append(out, refusedWish(kind, d.Code, in.Namespace))
+		out = append(out, unmetRequest(kind, d.Code, in.Namespace))
 	}
 	return Limit(out)
 }
 
-func refusedWish(kind string, code Code, namespace string) string {
+func unmetRequest(kind string, code Code, namespace string) string {
 	begin := fmt.Sprintf("%s %s asks for a sidecar, but none is injected: ", kind, InjectKey)
 	switch code {
 	case HostNetwork:

@@ -23,7 +23,7 @@ func TestSet(t *testing.T) {
 	var log strings.Builder
 	s := NewSet("ready", time.Second, slog.New(slog.NewTextHandler(&log, nil)),
 		Check{Name: "configuration", Run: func(context.Context) (string, error) { return "hash abc", nil }},
-		Error("tls", func(context.Context) error { return failing }),
+		CheckFunc("tls", func(context.Context) error { return failing }),
 	)
 	get := func() *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -74,7 +74,7 @@ func TestSetDoesNotWaitForEver(t *testing.T) {
 func TestChecksRunAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(context.Context) error { time.Sleep(900 * time.Millisecond); return nil }
-		s := NewSet("ready", time.Second, discard, Error("a", slow), Error("b", slow), Error("c", slow))
+		s := NewSet("ready", time.Second, discard, CheckFunc("a", slow), CheckFunc("b", slow), CheckFunc("c", slow))
 		if _, err := s.Run(t.Context()); err != nil {
 			t.Errorf("three checks of 0.9 s within one second: %v", err)
 		}

@@ -23,8 +23,8 @@ type Check struct {
 	Run func(ctx context.Context) (detail string, err error)
 }
 
-// Error makes a Check of a function that has no detail to tell.
-func Error(name string, run func(ctx context.Context) error) Check {
+// CheckFunc returns a Check that runs a function which reports no detail.
+func CheckFunc(name string, run func(ctx context.Context) error) Check {
 	return Check{Name: name, Run: func(ctx context.Context) (string, error) { return "", run(ctx) }}
 }
 

@@ -73,7 +73,7 @@ type Result struct {
 	// Warnings are for the person who created the pod: at most 3, each at most
 	// 120 characters.
 	Warnings []string
-	// Err is the reason for a refusal, for errors.As; Decision.Sentence is its
+	// Err is the reason for a refusal, for errors.As; Decision.Message is its
 	// text. A *PanicError in it carries a stack for the log.
 	Err error
 	// Namespace, Name and Workload say whom the decision is about, for logs. Name

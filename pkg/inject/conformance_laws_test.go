@@ -77,7 +77,7 @@ func reinjected(t *testing.T, s *inject.Snapshot, c *conformance.Case, object []
 	t.Helper()
 	res := s.Inject(inject.Request{Object: object, Namespace: c.Namespace})
 	if res.Decision.Outcome != decide.Inject {
-		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Sentence)
+		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Message)
 	}
 	return applied(t, object, res.Patch)
 }

@@ -68,17 +68,17 @@ func conform(t *testing.T, c *conformance.Case) {
 	switch {
 	case c.Skipped:
 		if res.Decision.Outcome != decide.Skip || res.Patch != nil {
-			t.Fatalf("decided %s (%s), want the pod let in unchanged", res.Decision.Code, res.Decision.Sentence)
+			t.Fatalf("decided %s (%s), want the pod let in unchanged", res.Decision.Code, res.Decision.Message)
 		}
 		return
 	case c.Error != "":
-		if res.Decision.Outcome != decide.Refuse || !conformance.Blames(c.Error, res.Decision.Sentence) {
-			t.Fatalf("decided %s (%s), want a refusal like: %s", res.Decision.Code, res.Decision.Sentence, c.Error)
+		if res.Decision.Outcome != decide.Refuse || !conformance.Blames(c.Error, res.Decision.Message) {
+			t.Fatalf("decided %s (%s), want a refusal like: %s", res.Decision.Code, res.Decision.Message, c.Error)
 		}
 		return
 	}
 	if res.Decision.Outcome != decide.Inject {
-		t.Fatalf("decided %s (%s), want the pod injected", res.Decision.Code, res.Decision.Sentence)
+		t.Fatalf("decided %s (%s), want the pod injected", res.Decision.Code, res.Decision.Message)
 	}
 	got := applied(t, object, res.Patch)
 	diff, err := conformance.Diff(c.Read(t, "expected.json"), got)

@@ -109,9 +109,9 @@ func refused(res Result, err error) Result {
 	}
 	trace := res.Decision.Trace
 	if trace != nil {
-		trace = append(trace, decide.Step{Check: string(code), Found: err.Error()})
+		trace = append(trace, decide.Step{Check: string(code), Detail: err.Error()})
 	}
-	res.Decision = decide.Decision{Code: code, Outcome: decide.Refuse, Sentence: err.Error(), Trace: trace}
+	res.Decision = decide.Decision{Code: code, Outcome: decide.Refuse, Message: err.Error(), Trace: trace}
 	res.Err = err
 	res.Patch, res.Pod = nil, nil
 	return res

@@ -109,8 +109,8 @@ aliases: {gone: [nothing]}
 		t.Run(name, func(t *testing.T) {
 			res := s.Inject(inject.Request{Object: []byte(tc.object), Namespace: "shop", Trace: true})
 			d := res.Decision
-			if d.Code != tc.code || d.Outcome != decide.Refuse || !strings.Contains(d.Sentence, tc.want) {
-				t.Errorf("%s: %s\nwant %s: %s", d.Code, d.Sentence, tc.code, tc.want)
+			if d.Code != tc.code || d.Outcome != decide.Refuse || !strings.Contains(d.Message, tc.want) {
+				t.Errorf("%s: %s\nwant %s: %s", d.Code, d.Message, tc.code, tc.want)
 			}
 			if res.Err == nil || res.Patch != nil || res.Pod != nil || res.Namespace != "shop" {
 				t.Errorf("result %+v", res)
@@ -139,7 +139,7 @@ func TestContainersThatComeBack(t *testing.T) {
 	for name, pod := range map[string]*corev1.Pod{"put back": back, "only the proxy": only} {
 		res := s.Inject(inject.Request{Object: object(t, pod)})
 		if res.Decision.Outcome != decide.Inject {
-			t.Errorf("%s: %s: %s", name, res.Decision.Code, res.Decision.Sentence)
+			t.Errorf("%s: %s: %s", name, res.Decision.Code, res.Decision.Message)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func TestContainersThatAreRemoved(t *testing.T) {
 		pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "setup"}}
 		res := s.Inject(inject.Request{Object: object(t, pod)})
 		if res.Decision.Outcome != decide.Inject || !slices.Equal(res.Warnings, tc.want) {
-			t.Errorf("%s: %s, warnings %q, want %q", name, res.Decision.Sentence, res.Warnings, tc.want)
+			t.Errorf("%s: %s, warnings %q, want %q", name, res.Decision.Message, res.Warnings, tc.want)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func TestTraceTellsWhatIsInjected(t *testing.T) {
 		res := s.Inject(inject.Request{Object: in, Trace: true})
 		var out []string
 		for _, step := range res.Decision.Trace[len(res.Decision.Trace)-min(len(res.Decision.Trace), 20):] {
-			out = append(out, step.Check+": "+step.Found)
+			out = append(out, step.Check+": "+step.Detail)
 		}
 		_, after, _ := strings.Cut(strings.Join(out, "\n"), "policy: enabled\n")
 		return after
@@ -549,7 +549,7 @@ func TestSetLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res := s.Inject(inject.Request{Object: object(t, app(nil))}); res.Decision.Code != decide.TemplateError || !strings.Contains(res.Decision.Sentence, "template calls, 10") {
+	if res := s.Inject(inject.Request{Object: object(t, app(nil))}); res.Decision.Code != decide.TemplateError || !strings.Contains(res.Decision.Message, "template calls, 10") {
 		t.Errorf("%+v", res.Decision)
 	}
 }

@@ -82,7 +82,7 @@ func injected(t *testing.T, s *inject.Snapshot, object []byte) []byte {
 	t.Helper()
 	res := s.Inject(inject.Request{Object: object, Namespace: "shop"})
 	if res.Decision.Outcome != decide.Inject {
-		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Sentence)
+		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Message)
 	}
 	out := applied(t, object, res.Patch)
 	var pod corev1.Pod

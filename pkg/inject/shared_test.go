@@ -116,7 +116,7 @@ func TestOnePodDoesNotShowInAnother(t *testing.T) {
 			run := func(object []byte) []byte {
 				res := s.Inject(inject.Request{Object: object, Namespace: "shop"})
 				undo, err := s.Uninject(object)
-				return bytes.Join([][]byte{res.Patch, undo, []byte(res.Decision.Sentence), fmtError(err)}, []byte("\n"))
+				return bytes.Join([][]byte{res.Patch, undo, []byte(res.Decision.Message), fmtError(err)}, []byte("\n"))
 			}
 			for seed := range uint64(rounds(t) / 20) {
 				for _, object := range objects(t, s, seed) {

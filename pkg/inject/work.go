@@ -40,7 +40,7 @@ type work struct {
 // should not compute much for it.
 func (w *work) note(check, found string) {
 	if w.req.Trace {
-		w.steps = append(w.steps, decide.Step{Check: check, Found: found})
+		w.steps = append(w.steps, decide.Step{Check: check, Detail: found})
 	}
 }
 

@@ -181,7 +181,7 @@ func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
 	}
 	r.Warnings = append(r.Warnings, u.misplaced(r)...)
 	if d.Outcome == decide.Refuse {
-		return nil, errors.New(d.Sentence)
+		return nil, errors.New(d.Message)
 	}
 	return r.Result.Patch, nil
 }
@@ -193,7 +193,7 @@ func (r *Report) skipped(d decide.Decision) string {
 	if d.Code == decide.HostNetwork {
 		why = "has host networking enabled"
 	}
-	return fmt.Sprintf("Skipping injection because %s %s: %s (%s)", r, why, d.Sentence, d.Code)
+	return fmt.Sprintf("Skipping injection because %s %s: %s (%s)", r, why, d.Message, d.Code)
 }
 
 const injectKey = "sidecar.istio.io/inject"

@@ -30,15 +30,15 @@ func (e *engine) Inject(req inject.Request) inject.Result {
 	e.seen = append(e.seen, req)
 	pod := new(corev1.Pod)
 	if err := json.Unmarshal(req.Object, pod); err != nil {
-		return inject.Result{Decision: decide.Decision{Code: decide.PodInvalid, Outcome: decide.Refuse, Sentence: err.Error()}}
+		return inject.Result{Decision: decide.Decision{Code: decide.PodInvalid, Outcome: decide.Refuse, Message: err.Error()}}
 	}
 	switch {
 	case pod.Spec.HostNetwork:
-		return inject.Result{Decision: decide.Decision{Code: decide.HostNetwork, Outcome: decide.Skip, Sentence: "the pod uses the node's network"}}
+		return inject.Result{Decision: decide.Decision{Code: decide.HostNetwork, Outcome: decide.Skip, Message: "the pod uses the node's network"}}
 	case pod.Labels["sidecar.istio.io/inject"] == "false":
-		return inject.Result{Decision: decide.Decision{Code: decide.LabelFalse, Outcome: decide.Skip, Sentence: "the pod declines"}}
+		return inject.Result{Decision: decide.Decision{Code: decide.LabelFalse, Outcome: decide.Skip, Message: "the pod declines"}}
 	case pod.Labels["bad"] != "":
-		return inject.Result{Decision: decide.Decision{Code: decide.TemplateError, Outcome: decide.Refuse, Sentence: "bad label"}}
+		return inject.Result{Decision: decide.Decision{Code: decide.TemplateError, Outcome: decide.Refuse, Message: "bad label"}}
 	}
 	after := pod.DeepCopy()
 	after.Spec.Containers = append(after.Spec.Containers, corev1.Container{Name: "istio-proxy", Image: "proxy", Args: []string{"true", "on", "1", "a: b"}, Env: []corev1.EnvVar{{Name: "JSON", Value: `{"a":1}`}, {Name: "LINES", Value: "a\nb\n"}, {Name: "TIME", Value: "12:30"}}})

@@ -71,7 +71,7 @@ func injected(t testing.TB, s *inject.Snapshot, pod *corev1.Pod) *corev1.Pod {
 	}
 	result := s.Inject(inject.Request{Object: raw, Namespace: "shop"})
 	if result.Decision.Outcome != decide.Inject {
-		t.Fatalf("not injected: %s: %s", result.Decision.Code, result.Decision.Sentence)
+		t.Fatalf("not injected: %s: %s", result.Decision.Code, result.Decision.Message)
 	}
 	patch, err := jsonpatch.DecodePatch(result.Patch)
 	if err != nil {

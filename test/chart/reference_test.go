@@ -65,7 +65,7 @@ func TestBuiltInTemplateGivesWhatTheReferenceGives(t *testing.T) {
 			result := snapshot.Inject(inject.Request{Object: pod, Namespace: c.Namespace})
 			patch, err := jsonpatch.DecodePatch(result.Patch)
 			if err != nil {
-				t.Fatalf("%v (%s)", err, result.Decision.Sentence)
+				t.Fatalf("%v (%s)", err, result.Decision.Message)
 			}
 			got, err := patch.Apply(pod)
 			if err != nil {

@@ -45,10 +45,10 @@ func (x *explanation) print(out io.Writer) error {
 	for _, w := range x.Webhooks {
 		printWebhook(out, w)
 	}
-	fmt.Fprintf(out, "  injector: %s (%s)\n", x.Decision.Sentence, x.Decision.Code)
+	fmt.Fprintf(out, "  injector: %s (%s)\n", x.Decision.Message, x.Decision.Code)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range x.Decision.Trace {
-		fmt.Fprintf(t, "    %s\t%s\n", s.Check, s.Found)
+		fmt.Fprintf(t, "    %s\t%s\n", s.Check, s.Detail)
 	}
 	t.Flush()
 	if len(x.Templates) > 0 {
@@ -87,7 +87,7 @@ func printWebhook(out io.Writer, w hook.Verdict) {
 		if !s.Passed {
 			mark = "no"
 		}
-		fmt.Fprintf(t, "    %s\t%s\t%s\n", mark, s.Check, s.Found)
+		fmt.Fprintf(t, "    %s\t%s\t%s\n", mark, s.Check, s.Detail)
 	}
 	t.Flush()
 }

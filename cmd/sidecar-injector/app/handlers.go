@@ -64,7 +64,7 @@ func (s *service) monitoringHandler() http.Handler {
 	s.metrics.Readiness(ready.Outcomes)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
-	mux.Handle("GET /healthz", health.NewSet("alive", readyTimeout, s.log, health.Error("self check", s.checkNotStuck)))
+	mux.Handle("GET /healthz", health.NewSet("alive", readyTimeout, s.log, health.CheckFunc("self check", s.checkNotStuck)))
 	mux.Handle("GET /readyz", ready)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.build) })
 	mux.HandleFunc("GET /debug/config", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.debugConfig()) })
@@ -85,9 +85,9 @@ func writeJSON(w http.ResponseWriter, v any) {
 func (s *service) readyChecks() []health.Check {
 	checks := []health.Check{
 		{Name: "configuration", Run: s.checkConfiguration},
-		health.Error("tls", s.selfCheck.Check),
-		health.Error("certificate", func(context.Context) error { return s.readiness.Check() }),
-		health.Error("draining", func(context.Context) error {
+		health.CheckFunc("tls", s.selfCheck.Check),
+		health.CheckFunc("certificate", func(context.Context) error { return s.readiness.Check() }),
+		health.CheckFunc("draining", func(context.Context) error {
 			if s.webhook.Draining() {
 				return fmt.Errorf("told to stop, serving for %s more", s.o.shutdownDelay)
 			}
@@ -95,7 +95,7 @@ func (s *service) readyChecks() []health.Check {
 		}),
 	}
 	if s.followers != nil {
-		checks = append(checks, health.Error("cluster", s.checkFollowers))
+		checks = append(checks, health.CheckFunc("cluster", s.checkFollowers))
 	}
 	return checks
 }

@@ -63,7 +63,7 @@ func attributes(ev admission.Event) []slog.Attr {
 		attrs = append(attrs, slog.Bool("dryRun", true))
 	}
 	if ev.Outcome == decide.Refuse || ev.Decision == admission.NotApplicable {
-		attrs = append(attrs, slog.String("sentence", ev.Sentence))
+		attrs = append(attrs, slog.String("sentence", ev.Message))
 	}
 	if ev.Error != "" {
 		attrs = append(attrs, slog.String("error", ev.Error), slog.String("stack", string(ev.Stack)))

@@ -42,7 +42,7 @@ func TestConstantPatchAndInjectorAddTheSame(t *testing.T) {
 	for name, patch := range map[string][]byte{"injector": result.Patch, "constant": constant} {
 		p, err := jsonpatch.DecodePatch(patch)
 		if err != nil {
-			t.Fatalf("%s: %v: %s", name, err, result.Decision.Sentence)
+			t.Fatalf("%s: %v: %s", name, err, result.Decision.Message)
 		}
 		out, err := p.Apply(raw)
 		if err != nil {

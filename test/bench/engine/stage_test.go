@@ -112,7 +112,7 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 	must(err)
 	s.result = snapshot.Inject(inject.Request{Object: s.raw, Namespace: "default"})
 	if s.result.Pod == nil {
-		b.Fatal(s.result.Decision.Sentence)
+		b.Fatal(s.result.Decision.Message)
 	}
 	return s
 }
