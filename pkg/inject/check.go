@@ -34,7 +34,7 @@ func (s *Snapshot) Unusable() error {
 	var first error
 	for _, pod := range samples() {
 		var mistake *render.Error
-		if !errors.As(s.try(pod), &mistake) || !mistake.Certain() {
+		if !errors.As(s.try(pod), &mistake) || !mistake.FailsForEveryPod() {
 			return nil
 		}
 		if first == nil {

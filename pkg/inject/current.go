@@ -159,7 +159,7 @@ func (in *injection) overlay(name string, data *render.Data) (*merge.Overlay, er
 
 // show renders a template and parses what comes of it.
 func show[T any](t *render.Template, data any, known *texts[T], parse func([]byte) (T, error)) (out T, err error) {
-	err = t.Show(data, func(text []byte) (err error) {
+	err = t.ExecuteFunc(data, func(text []byte) (err error) {
 		out, err = known.get(text, parse)
 		return err
 	})

@@ -44,9 +44,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// Certain tells whether the template names what is not there for any pod: a field
+// FailsForEveryPod reports whether the template names what no pod can bring: a field
 // that the data or a type does not have, or one below a value that nobody gave.
-func (e *Error) Certain() bool {
+func (e *Error) FailsForEveryPod() bool {
 	return strings.HasPrefix(e.Problem, "can't evaluate field ") || strings.HasPrefix(e.Problem, "nil pointer evaluating interface {}.")
 }
 

@@ -245,8 +245,8 @@ func TestErrorsNameThePlace(t *testing.T) {
 			}
 			// What fails so for every pod, whatever the pod has.
 			var e *Error
-			if certain := name == "nil" || name == "no field" || name == "define"; errors.As(err, &e) && e.Certain() != certain {
-				t.Errorf("certain: %t, want %t", e.Certain(), certain)
+			if certain := name == "nil" || name == "no field" || name == "define"; errors.As(err, &e) && e.FailsForEveryPod() != certain {
+				t.Errorf("certain: %t, want %t", e.FailsForEveryPod(), certain)
 			}
 		})
 	}

@@ -104,16 +104,16 @@ func (t *Template) Mutates() bool { return t.mutates }
 // Execute renders the template. The error is an *Error that names template,
 // line and expression.
 func (t *Template) Execute(data any) (out []byte, err error) {
-	err = t.Show(data, func(text []byte) error {
+	err = t.ExecuteFunc(data, func(text []byte) error {
 		out = slices.Clone(text)
 		return nil
 	})
 	return out, err
 }
 
-// Show is Execute for whoever needs the text for a moment only: use must not keep
-// it. Its error is returned as it is.
-func (t *Template) Show(data any, use func(text []byte) error) error {
+// ExecuteFunc renders the template and passes the text to use, which must not keep
+// it. An error of use is returned as it is.
+func (t *Template) ExecuteFunc(data any, use func(text []byte) error) error {
 	w := t.buffers.Get().(*writer)
 	defer t.buffers.Put(w)
 	w.end = t.limits.Now().Add(t.limits.Time)
