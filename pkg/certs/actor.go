@@ -12,7 +12,7 @@ import (
 // by. It does no input or output.
 type actor struct {
 	policy Policy
-	holder *Holder
+	holder *CertificateSource
 
 	memory        *State
 	unusableSince time.Time
@@ -22,10 +22,10 @@ type actor struct {
 	announcedCA *x509.Certificate
 }
 
-func newActor(p Policy, h *Holder) *actor {
+func newActor(p Policy, h *CertificateSource) *actor {
 	a := &actor{policy: p, holder: h}
 	// What the server started with is good enough to refill an empty Secret.
-	if b := h.Bundle(); b != nil {
+	if b := h.Current(); b != nil {
 		a.memory = &State{Leaf: b.Leaf, Roots: b.Roots}
 	}
 	return a
@@ -55,9 +55,9 @@ func (a *actor) look(now time.Time, secret State, exists bool, v view) verdict {
 	} else if a.unusableSince.IsZero() {
 		a.unusableSince = now
 	}
-	adopted, again := adopt(now, secret, a.holder.Bundle(), v, a.policy)
+	adopted, again := adopt(now, secret, a.holder.Current(), v, a.policy)
 	if adopted {
-		out.served = a.serve(secret.Bundle())
+		out.served = a.serve(secret.Certificate())
 	}
 	out.want = a.wanted(now, secret)
 	out.input = Input{
@@ -70,8 +70,8 @@ func (a *actor) look(now time.Time, secret State, exists bool, v view) verdict {
 }
 
 // serve reports whether the leaf is another one.
-func (a *actor) serve(b *Bundle) bool {
-	old := a.holder.Bundle()
+func (a *actor) serve(b *Certificate) bool {
+	old := a.holder.Current()
 	if old != nil && sameLeaf(old.Leaf, b.Leaf) && bytes.Equal(pki.EncodeBundle(old.Roots), pki.EncodeBundle(b.Roots)) {
 		return false
 	}
@@ -83,7 +83,7 @@ func (a *actor) serve(b *Bundle) bool {
 // may be of an earlier or another Secret.
 func (a *actor) wanted(now time.Time, secret State) []*x509.Certificate {
 	var serving []*x509.Certificate
-	if b := a.holder.Bundle(); b != nil {
+	if b := a.holder.Current(); b != nil {
 		serving = b.Leaf.Anchors(b.Roots, now)
 	}
 	return pki.Union(secret.Trusted(now), serving)

@@ -7,9 +7,9 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
-// Trust is the cluster's caBundle as seen from here, and the wish what it should
+// CABundle is the cluster's caBundle as seen from here, and the wish what it should
 // hold. Implementations are safe for concurrent use.
-type Trust interface {
+type CABundle interface {
 	// Want names the CAs that the caBundle must hold from now on.
 	Want(cas []*x509.Certificate)
 	// Live returns the CAs that every webhook entry in the cluster holds. known is
@@ -22,14 +22,14 @@ type Trust interface {
 	Changed() <-chan struct{}
 }
 
-// view is a Trust at one moment, or the absence of one.
+// view is a CABundle at one moment, or the absence of one.
 type view struct {
 	live  []*x509.Certificate
 	known bool
 	since func(*x509.Certificate) time.Time
 }
 
-func look(t Trust) view {
+func look(t CABundle) view {
 	if t == nil {
 		return view{}
 	}
@@ -49,7 +49,7 @@ func look(t Trust) view {
 //	good, of the same CA         good                   yes
 //	good, CA trusted long enough good                   yes
 //	good, CA trusted of late     good                   later
-func adopt(now time.Time, secret State, served *Bundle, v view, p Policy) (yes bool, again time.Time) {
+func adopt(now time.Time, secret State, served *Certificate, v view, p Policy) (yes bool, again time.Time) {
 	if secret.LeafError(now, p.Hosts) != nil {
 		return false, time.Time{}
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
-// Bundle is a serving certificate with the CAs that verify it. It is not changed
+// Certificate is a serving certificate with the CAs that verify it. It is not changed
 // after it is made.
-type Bundle struct {
+type Certificate struct {
 	Leaf *pki.Pair
 	// Roots are the CAs, newest first; empty when they are not known.
 	Roots []*x509.Certificate
@@ -27,7 +27,7 @@ const maxFile = 1 << 20
 // error names the file and what is wrong with it; validity is not looked at,
 // because a server that waits for a better certificate may start with an old
 // one. An empty caPath means: no CAs known.
-func LoadFiles(certPath, keyPath, caPath string) (*Bundle, error) {
+func LoadFiles(certPath, keyPath, caPath string) (*Certificate, error) {
 	certPEM, certErr := readFile("certificate", certPath)
 	keyPEM, keyErr := readFile("private key", keyPath)
 	var caPEM []byte
@@ -45,7 +45,7 @@ func LoadFiles(certPath, keyPath, caPath string) (*Bundle, error) {
 	case err != nil:
 		return nil, fmt.Errorf("certificate %s with key %s: %w", certPath, keyPath, err)
 	}
-	b := &Bundle{Leaf: leaf}
+	b := &Certificate{Leaf: leaf}
 	if caPath != "" {
 		if b.Roots, err = pki.ParseCerts(caPEM); err != nil {
 			return nil, fmt.Errorf("CA certificate %s: %w", caPath, err)
@@ -71,20 +71,22 @@ func readFile(what, path string) ([]byte, error) {
 	return text, nil
 }
 
-// Holder holds the bundle that is served. The zero Holder holds none. It is safe
+// CertificateSource holds the bundle that is served. The zero CertificateSource holds none. It is safe
 // for concurrent use: a handshake costs one atomic load.
-type Holder struct{ current atomic.Pointer[held] }
+type CertificateSource struct{ current atomic.Pointer[held] }
 
 type held struct {
-	bundle *Bundle
+	bundle *Certificate
 	cert   *tls.Certificate
 }
 
 // Set serves b from now on.
-func (h *Holder) Set(b *Bundle) { h.current.Store(&held{bundle: b, cert: b.Leaf.TLS()}) }
+func (h *CertificateSource) Set(b *Certificate) {
+	h.current.Store(&held{bundle: b, cert: b.Leaf.TLS()})
+}
 
-// Bundle returns what is served, or nil.
-func (h *Holder) Bundle() *Bundle {
+// Current returns what is served, or nil.
+func (h *CertificateSource) Current() *Certificate {
 	if c := h.current.Load(); c != nil {
 		return c.bundle
 	}
@@ -93,7 +95,7 @@ func (h *Holder) Bundle() *Bundle {
 
 // GetCertificate is for tls.Config. Any server name is answered: the API server
 // also calls by address when the webhook is configured with a URL.
-func (h *Holder) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (h *CertificateSource) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c := h.current.Load(); c != nil {
 		return c.cert, nil
 	}

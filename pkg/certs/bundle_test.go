@@ -59,28 +59,17 @@ func TestLoadFiles(t *testing.T) {
 }
 
 func TestHolder(t *testing.T) {
-	var h Holder
-	if _, err := h.GetCertificate(nil); err == nil || h.Bundle() != nil {
+	var h CertificateSource
+	if _, err := h.GetCertificate(nil); err == nil || h.Current() != nil {
 		t.Error("an empty holder serves something")
 	}
 	s := fresh(t, shortPolicy(), 0)
-	h.Set(s.Bundle())
+	h.Set(s.Certificate())
 	got, err := h.GetCertificate(nil)
 	if err != nil || !got.Leaf.Equal(s.Leaf.Cert) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	if n := testing.AllocsPerRun(100, func() { _, _ = h.GetCertificate(nil) }); n != 0 {
 		t.Errorf("%v allocations per handshake", n)
-	}
-}
-
-func TestParseSecretName(t *testing.T) {
-	if n, err := ParseSecretName("istio-system/a.b-c"); err != nil || n.String() != "istio-system/a.b-c" {
-		t.Errorf("%v, %v", n, err)
-	}
-	for _, bad := range []string{"", "a", "a/", "/b", "a/b/c", "A/b", "a/b_c"} {
-		if _, err := ParseSecretName(bad); err == nil || !strings.Contains(err.Error(), "namespace/name") {
-			t.Errorf("%q: %v", bad, err)
-		}
 	}
 }

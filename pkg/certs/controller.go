@@ -10,20 +10,21 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
 )
 
-// Options are what a Controller works with. All but Trust are needed.
+// Options are what a Controller works with. All but CABundle are needed.
 type Options struct {
 	Store Store
 	// Secret is the Store's name, for messages.
-	Secret SecretName
-	// Trust is the caBundle in the cluster; nil when nobody here looks at it.
-	Trust  Trust
-	Holder *Holder
+	Secret types.NamespacedName
+	// CABundle is the caBundle in the cluster; nil when nobody here looks at it.
+	CABundle CABundle
+	Source   *CertificateSource
 	// Policy must be complete and valid.
 	Policy   Policy
 	Clock    clock.Clock
@@ -45,7 +46,7 @@ const (
 	maxBackoff = 30 * time.Second
 )
 
-// Controller follows a Secret, serves its certificate through a Holder and does
+// Controller follows a Secret, serves its certificate through a CertificateSource and does
 // what Decide wants done.
 type Controller struct {
 	o       Options
@@ -74,7 +75,7 @@ func New(o Options) (*Controller, error) {
 		return nil, err
 	}
 	return &Controller{
-		o: o, actor: newActor(o.Policy, o.Holder), trouble: trouble.New(o.Log, o.Clock),
+		o: o, actor: newActor(o.Policy, o.Source), trouble: trouble.New(o.Log, o.Clock),
 		wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -87,8 +88,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	watching.Go(func() { c.o.Store.Watch(ctx, c.observe, c.watchFailed) })
 
 	var trustChanged <-chan struct{}
-	if c.o.Trust != nil {
-		trustChanged = c.o.Trust.Changed()
+	if c.o.CABundle != nil {
+		trustChanged = c.o.CABundle.Changed()
 	}
 	timer := c.o.Clock.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -149,7 +150,7 @@ func (c *Controller) watchFailed(err error) {
 		c.poke()
 		return
 	}
-	c.trouble.Report("secret-watch", kube.Sentence(err, "watch", "secret "+c.o.Secret.String())+"; serving on with the certificate in memory")
+	c.trouble.Report("secret-watch", (&kube.Error{Verb: "watch", Object: "secret " + c.o.Secret.String(), Err: err}).Error()+"; serving on with the certificate in memory")
 }
 
 // pass looks once and acts at most once. It returns when to look again (zero:
@@ -167,9 +168,9 @@ func (c *Controller) pass(ctx context.Context) time.Time {
 		return time.Time{}
 	}
 	now := c.o.Clock.Now()
-	v := c.actor.look(now, state, secret != nil, look(c.o.Trust))
-	if c.o.Trust != nil {
-		c.o.Trust.Want(v.want)
+	v := c.actor.look(now, state, secret != nil, look(c.o.CABundle))
+	if c.o.CABundle != nil {
+		c.o.CABundle.Want(v.want)
 	}
 	c.tell(v, secret != nil)
 	if v.step.Action == Wait {
@@ -228,7 +229,7 @@ func (c *Controller) write(ctx context.Context, secret *corev1.Secret, v verdict
 		return time.Time{}
 	}
 	c.o.Recorder.WriteFailed("secret")
-	c.trouble.Report("secret-write", kube.Sentence(err, "update", "secret "+c.o.Secret.String())+"; "+v.step.Reason)
+	c.trouble.Report("secret-write", (&kube.Error{Verb: "update", Object: "secret " + c.o.Secret.String(), Err: err}).Error()+"; "+v.step.Reason)
 	return c.retry(now)
 }
 
@@ -244,7 +245,7 @@ func (c *Controller) refresh(ctx context.Context, now time.Time) time.Time {
 		c.observe(nil)
 		return now
 	case ctx.Err() == nil:
-		c.trouble.Report("secret-write", kube.Sentence(err, "get", "secret "+c.o.Secret.String()))
+		c.trouble.Report("secret-write", (&kube.Error{Verb: "get", Object: "secret " + c.o.Secret.String(), Err: err}).Error())
 	}
 	return c.retry(now)
 }
@@ -264,7 +265,7 @@ func (c *Controller) Troubles() []string { return c.trouble.Open() }
 // tell reports troubles and expiry.
 func (c *Controller) tell(v verdict, exists bool) {
 	c.tellTroubles(v, exists)
-	b := c.o.Holder.Bundle()
+	b := c.o.Source.Current()
 	if b == nil {
 		return
 	}

@@ -119,7 +119,7 @@ func (m *memoryStore) Watch(ctx context.Context, on func(*corev1.Secret), failed
 	<-ctx.Done()
 }
 
-// obedient is a Trust that does at once what is wanted.
+// obedient is a CABundle that does at once what is wanted.
 type obedient struct {
 	mu      sync.Mutex
 	live    []*x509.Certificate
@@ -209,7 +209,7 @@ func (s *syncBuffer) count(text string) int {
 type rig struct {
 	store  *memoryStore
 	trust  *obedient
-	holder *Holder
+	holder *CertificateSource
 	count  *counter
 	log    *syncBuffer
 	policy Policy
@@ -220,9 +220,9 @@ type rig struct {
 // run starts a controller within a synctest bubble.
 func run(t *testing.T, store *memoryStore, trust *obedient, p Policy, random float64) *rig {
 	t.Helper()
-	r := &rig{store: store, trust: trust, holder: &Holder{}, count: &counter{n: map[string]int{}}, log: &syncBuffer{}, policy: p, done: make(chan struct{})}
+	r := &rig{store: store, trust: trust, holder: &CertificateSource{}, count: &counter{n: map[string]int{}}, log: &syncBuffer{}, policy: p, done: make(chan struct{})}
 	c, err := New(Options{
-		Store: store, Secret: secretName, Trust: trust, Holder: r.holder, Policy: p, Clock: clock.RealClock{},
+		Store: store, Secret: secretName, CABundle: trust, Source: r.holder, Policy: p, Clock: clock.RealClock{},
 		Rand: func() float64 { return random }, Log: slog.New(slog.NewTextHandler(r.log, nil)), Recorder: r.count,
 	})
 	if err != nil {
@@ -248,7 +248,7 @@ func emptySecret() *memoryStore {
 
 func (r *rig) good(t *testing.T, when string) {
 	t.Helper()
-	b := r.holder.Bundle()
+	b := r.holder.Current()
 	if b == nil {
 		t.Fatalf("%s: nothing is served", when)
 	}
@@ -299,7 +299,7 @@ func TestControllerHeals(t *testing.T) {
 		r := run(t, store, trust, p, 0.99)
 		time.Sleep(time.Second)
 		r.good(t, "after the start")
-		leaf := r.holder.Bundle().Leaf
+		leaf := r.holder.Current().Leaf
 
 		store.set(map[string][]byte{})
 		time.Sleep(urgentJitter)
@@ -310,8 +310,8 @@ func TestControllerHeals(t *testing.T) {
 
 		store.set(nil)
 		time.Sleep(time.Minute)
-		if !sameLeaf(r.holder.Bundle().Leaf, leaf) || r.log.count("does not exist, and only the chart") != 1 {
-			t.Errorf("a deleted secret: served %v, said %d times, want once", r.holder.Bundle() != nil, r.log.count("does not exist"))
+		if !sameLeaf(r.holder.Current().Leaf, leaf) || r.log.count("does not exist, and only the chart") != 1 {
+			t.Errorf("a deleted secret: served %v, said %d times, want once", r.holder.Current() != nil, r.log.count("does not exist"))
 		}
 		store.set(map[string][]byte{})
 		time.Sleep(urgentJitter)
@@ -437,8 +437,8 @@ func TestReadOnlyController(t *testing.T) {
 		store, trust := emptySecret(), newObedient()
 		r := run(t, store, trust, p, 0)
 		time.Sleep(5 * time.Second)
-		if r.holder.Bundle() != nil || store.updates != 0 {
-			t.Fatalf("served %v, %d writes", r.holder.Bundle(), store.updates)
+		if r.holder.Current() != nil || store.updates != 0 {
+			t.Fatalf("served %v, %d writes", r.holder.Current(), store.updates)
 		}
 		writer := must[State](t)(Apply(Bootstrap, Input{Now: time.Now()}, shortPolicy()))
 		store.set(writer.Data(nil))
@@ -457,7 +457,7 @@ func TestReadOnlyController(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := shortPolicy()
-		holder, trust := &Holder{}, newObedient()
+		holder, trust := &CertificateSource{}, newObedient()
 		check := NewReadiness(holder, trust, p.Hosts, clock.RealClock{}).Check
 		says := func(want string) {
 			t.Helper()
@@ -468,7 +468,7 @@ func TestReadiness(t *testing.T) {
 		}
 		says("no serving certificate yet")
 		state := must[State](t)(Apply(Bootstrap, Input{Now: time.Now()}, p))
-		holder.Set(state.Bundle())
+		holder.Set(state.Certificate())
 		says("does not verify")
 		trust.Want(state.Roots)
 		says("")
@@ -499,15 +499,15 @@ func TestControllerIgnoresOldNews(t *testing.T) {
 		old := store.secret.DeepCopy()
 		store.mu.Unlock()
 		time.Sleep(r.policy.CertValidity - r.policy.RenewBefore)
-		renewed := r.holder.Bundle().Leaf
+		renewed := r.holder.Current().Leaf
 		if sameLeaf(renewed, ParseState(old.Data).Leaf) {
 			t.Fatal("not renewed yet")
 		}
 		updates := store.updates
 		store.watches[0](old)
 		synctest.Wait()
-		if !sameLeaf(r.holder.Bundle().Leaf, renewed) || store.updates != updates || r.count.get("conflict") != 0 {
-			t.Errorf("old news: served the old one %v, %d writes, %d conflicts", !sameLeaf(r.holder.Bundle().Leaf, renewed), store.updates-updates, r.count.get("conflict"))
+		if !sameLeaf(r.holder.Current().Leaf, renewed) || store.updates != updates || r.count.get("conflict") != 0 {
+			t.Errorf("old news: served the old one %v, %d writes, %d conflicts", !sameLeaf(r.holder.Current().Leaf, renewed), store.updates-updates, r.count.get("conflict"))
 		}
 		r.cancel()
 	})

@@ -240,26 +240,26 @@ func TestAdopt(t *testing.T) {
 	tests := map[string]struct {
 		second float64
 		secret State
-		served *Bundle
+		served *Certificate
 		v      view
 		want   bool
 		again  float64 // in seconds; 0: only when something changes
 	}{
 		"nothing served":                           {1, a, nil, since(0), true, 0},
 		"nothing served, secret expired":           {13, a, nil, since(0, a), false, 0},
-		"the same":                                 {1, a, a.Bundle(), since(0), true, 0},
-		"renewed, same CA":                         {4, a2, a.Bundle(), since(4, a), true, 0},
-		"renewed, caBundle not known":              {4, a2, a.Bundle(), view{}, true, 0},
-		"other CA, caBundle not known":             {4, b, a.Bundle(), view{}, true, 0},
-		"other CA, not in the caBundle":            {4, b, a.Bundle(), since(0, a), false, 13},
-		"other CA, caBundle emptied":               {4, b, a.Bundle(), since(0), false, 13},
-		"other CA, not in it, served has ended":    {13, apply(t, RenewLeaf, Input{Now: at(13), Secret: b}, p), a.Bundle(), since(0, a), true, 0},
-		"other CA, trusted too short":              {4, b, a.Bundle(), since(3, a, b), false, 5},
-		"other CA, trusted long enough":            {5, b, a.Bundle(), since(3, a, b), true, 0},
-		"other CA, caBundle does not have the old": {4, b, a.Bundle(), since(4, b), true, 0},
-		"names of another Service":                 {1, stranger, a.Bundle(), since(0, a, b), false, 0},
-		"secret emptied":                           {1, ParseState(nil), a.Bundle(), since(0, a), false, 0},
-		"waits no longer than the served lasts":    {31, late, &Bundle{Leaf: b.Leaf, Roots: b.Roots}, since(31, a, b), true, 0},
+		"the same":                                 {1, a, a.Certificate(), since(0), true, 0},
+		"renewed, same CA":                         {4, a2, a.Certificate(), since(4, a), true, 0},
+		"renewed, caBundle not known":              {4, a2, a.Certificate(), view{}, true, 0},
+		"other CA, caBundle not known":             {4, b, a.Certificate(), view{}, true, 0},
+		"other CA, not in the caBundle":            {4, b, a.Certificate(), since(0, a), false, 13},
+		"other CA, caBundle emptied":               {4, b, a.Certificate(), since(0), false, 13},
+		"other CA, not in it, served has ended":    {13, apply(t, RenewLeaf, Input{Now: at(13), Secret: b}, p), a.Certificate(), since(0, a), true, 0},
+		"other CA, trusted too short":              {4, b, a.Certificate(), since(3, a, b), false, 5},
+		"other CA, trusted long enough":            {5, b, a.Certificate(), since(3, a, b), true, 0},
+		"other CA, caBundle does not have the old": {4, b, a.Certificate(), since(4, b), true, 0},
+		"names of another Service":                 {1, stranger, a.Certificate(), since(0, a, b), false, 0},
+		"secret emptied":                           {1, ParseState(nil), a.Certificate(), since(0, a), false, 0},
+		"waits no longer than the served lasts":    {31, late, &Certificate{Leaf: b.Leaf, Roots: b.Roots}, since(31, a, b), true, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,26 +9,27 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
 
-// SyncedTrust is a Trust that is read and mended on request, for a process that
+// SyncedCABundle is a CABundle that is read and mended on request, for a process that
 // does not follow it.
-type SyncedTrust interface {
-	Trust
+type SyncedCABundle interface {
+	CABundle
 	// Sync reads the caBundle, mends it and reads it back. That there is no webhook
 	// configuration is no error.
 	Sync(ctx context.Context) error
 }
 
-// EnsureOptions are what Ensure works with. Trust may be nil.
+// EnsureOptions are what Ensure works with. CABundle may be nil.
 type EnsureOptions struct {
-	Store  Store
-	Secret SecretName
-	Trust  SyncedTrust
-	Policy Policy // complete and valid
+	Store    Store
+	Secret   types.NamespacedName
+	CABundle SyncedCABundle
+	Policy   Policy // complete and valid
 	// Finish goes on until no change of CA is under way: for a renewal job, which
 	// has nobody behind it to do the rest.
 	Finish   bool
@@ -47,8 +48,8 @@ const (
 // caBundle trusts it, and returns that certificate. Failures of the API server and
 // a missing Secret are tried again until ctx ends; then the error says what was in
 // the way last.
-func Ensure(ctx context.Context, o EnsureOptions) (*Bundle, error) {
-	e := &ensurer{o: o, actor: newActor(o.Policy, &Holder{})}
+func Ensure(ctx context.Context, o EnsureOptions) (*Certificate, error) {
+	e := &ensurer{o: o, actor: newActor(o.Policy, &CertificateSource{})}
 	for {
 		bundle, err := e.once(ctx)
 		if bundle != nil {
@@ -93,13 +94,13 @@ func (e errNotYet) Error() string { return e.reason }
 
 // once looks and acts once. It returns the bundle when all is done, no error when
 // it wrote something, and else what it waits for.
-func (e *ensurer) once(ctx context.Context) (*Bundle, error) {
+func (e *ensurer) once(ctx context.Context) (*Certificate, error) {
 	secret, err := e.o.Store.Get(ctx)
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("secret %s does not exist, and only the chart may create it: create it without data, or check --namespace and --secret", e.o.Secret)
 	}
 	if err != nil {
-		return nil, errors.New(kube.Sentence(err, "get", "secret "+e.o.Secret.String()))
+		return nil, &kube.Error{Verb: "get", Object: "secret " + e.o.Secret.String(), Err: err}
 	}
 	if err := e.sync(ctx); err != nil {
 		return nil, err
@@ -111,8 +112,8 @@ func (e *ensurer) once(ctx context.Context) (*Bundle, error) {
 	if v.leafErr != nil {
 		return nil, e.notUsable(v)
 	}
-	if e.o.Trust != nil {
-		e.o.Trust.Want(v.want)
+	if e.o.CABundle != nil {
+		e.o.CABundle.Want(v.want)
 		if err := e.sync(ctx); err != nil {
 			return nil, err
 		}
@@ -120,21 +121,21 @@ func (e *ensurer) once(ctx context.Context) (*Bundle, error) {
 	if e.o.Finish && v.input.Secret.Next != nil {
 		return nil, errNotYet{fmt.Sprintf("the caBundle must have held the next CA for %s", e.o.Policy.TrustPropagation)}
 	}
-	return v.input.Secret.Bundle(), nil
+	return v.input.Secret.Certificate(), nil
 }
 
-func (e *ensurer) trust() Trust {
-	if e.o.Trust == nil {
+func (e *ensurer) trust() CABundle {
+	if e.o.CABundle == nil {
 		return nil // not a nil pointer in an interface
 	}
-	return e.o.Trust
+	return e.o.CABundle
 }
 
 func (e *ensurer) sync(ctx context.Context) error {
-	if e.o.Trust == nil {
+	if e.o.CABundle == nil {
 		return nil
 	}
-	return e.o.Trust.Sync(ctx)
+	return e.o.CABundle.Sync(ctx)
 }
 
 func (e *ensurer) notUsable(v verdict) error {
@@ -163,7 +164,7 @@ func (e *ensurer) write(ctx context.Context, secret *corev1.Secret, v verdict) e
 		return nil
 	}
 	e.o.Recorder.WriteFailed("secret")
-	return errors.New(kube.Sentence(err, "update", "secret "+e.o.Secret.String()))
+	return &kube.Error{Verb: "update", Object: "secret " + e.o.Secret.String(), Err: err}
 }
 
 // pause waits before the next look, longer after each failure in a row. It is

@@ -5,11 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
 var (
-	secretName = SecretName{"istio-system", "certs"}
+	secretName = types.NamespacedName{Namespace: "istio-system", Name: "certs"}
 	start      = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 

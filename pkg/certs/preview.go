@@ -2,7 +2,6 @@ package certs
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
@@ -13,24 +12,24 @@ const maxPreview = 8
 
 // Preview says which steps Ensure would take now and with which certificate it
 // would end (nil: it would wait for another process), but writes nothing. The
-// Trust must be one that only observes; afterwards it wants what Ensure would want.
-func Preview(ctx context.Context, o EnsureOptions) ([]Step, *Bundle, error) {
+// CABundle must be one that only observes; afterwards it wants what Ensure would want.
+func Preview(ctx context.Context, o EnsureOptions) ([]Step, *Certificate, error) {
 	secret, err := o.Store.Get(ctx)
 	if err != nil {
-		return nil, nil, errors.New(kube.Sentence(err, "get", "secret "+o.Secret.String()))
+		return nil, nil, &kube.Error{Verb: "get", Object: "secret " + o.Secret.String(), Err: err}
 	}
-	if o.Trust != nil {
-		if err := o.Trust.Sync(ctx); err != nil {
+	if o.CABundle != nil {
+		if err := o.CABundle.Sync(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
-	e := &ensurer{o: o, actor: newActor(o.Policy, &Holder{})}
+	e := &ensurer{o: o, actor: newActor(o.Policy, &CertificateSource{})}
 	state := ParseState(secret.Data)
 	var steps []Step
 	for range maxPreview {
 		v := e.actor.look(o.Clock.Now(), state, true, look(e.trust()))
-		if o.Trust != nil {
-			o.Trust.Want(v.want)
+		if o.CABundle != nil {
+			o.CABundle.Want(v.want)
 		}
 		if v.step.Action == Wait {
 			if v.leafErr != nil {
@@ -43,5 +42,5 @@ func Preview(ctx context.Context, o EnsureOptions) ([]Step, *Bundle, error) {
 		}
 		steps = append(steps, v.step)
 	}
-	return steps, state.Bundle(), nil
+	return steps, state.Certificate(), nil
 }

@@ -17,13 +17,13 @@ import (
 // these milliseconds into seconds of failed admissions.
 const ReadyGrace = 3 * time.Second
 
-// explainer is what a Trust may offer besides: why Live holds less than hoped.
+// explainer is what a CABundle may offer besides: why Live holds less than hoped.
 type explainer interface{ Explain() error }
 
 // Readiness answers whether the API server would accept what is served.
 type Readiness struct {
-	holder *Holder
-	trust  Trust // nil: nobody here knows the caBundle
+	holder *CertificateSource
+	trust  CABundle // nil: nobody here knows the caBundle
 	hosts  []string
 	clock  clock.PassiveClock
 
@@ -33,7 +33,7 @@ type Readiness struct {
 
 // NewReadiness returns a check of holder against the live caBundle. Without hosts,
 // for certificates that others make, the names are not looked at.
-func NewReadiness(h *Holder, t Trust, hosts []string, c clock.PassiveClock) *Readiness {
+func NewReadiness(h *CertificateSource, t CABundle, hosts []string, c clock.PassiveClock) *Readiness {
 	return &Readiness{holder: h, trust: t, hosts: hosts, clock: c}
 }
 
@@ -57,7 +57,7 @@ func (r *Readiness) Check() error {
 }
 
 func (r *Readiness) check(now time.Time) error {
-	b := r.holder.Bundle()
+	b := r.holder.Current()
 	if b == nil {
 		return errors.New("no serving certificate yet")
 	}

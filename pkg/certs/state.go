@@ -139,12 +139,12 @@ func (s State) Trusted(now time.Time) []*x509.Certificate {
 	return pki.Unexpired(pki.Union(s.Roots, next), now)
 }
 
-// Bundle is the part of the state that a server needs; nil without a leaf.
-func (s State) Bundle() *Bundle {
+// Certificate is the part of the state that a server needs; nil without a leaf.
+func (s State) Certificate() *Certificate {
 	if s.Leaf == nil {
 		return nil
 	}
-	return &Bundle{Leaf: s.Leaf, Roots: s.Roots}
+	return &Certificate{Leaf: s.Leaf, Roots: s.Roots}
 }
 
 // sameLeaf reports whether both hold the same certificate and key.

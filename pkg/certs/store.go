@@ -2,12 +2,9 @@ package certs
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
@@ -23,20 +20,6 @@ type Store interface {
 	// nil means that it works again.
 	Watch(ctx context.Context, on func(*corev1.Secret), failed func(error))
 }
-
-// SecretName names a Secret.
-type SecretName struct{ Namespace, Name string }
-
-// ParseSecretName reads "namespace/name".
-func ParseSecretName(s string) (SecretName, error) {
-	namespace, name, ok := strings.Cut(s, "/")
-	if !ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
-		return SecretName{}, fmt.Errorf("%q must be namespace/name", s)
-	}
-	return SecretName{namespace, name}, nil
-}
-
-func (n SecretName) String() string { return n.Namespace + "/" + n.Name }
 
 // secretStore reaches one Secret through the API. It needs get, list, watch and
 // update on this name and nothing else: the Secret is created by the chart.
@@ -66,7 +49,7 @@ func (s *secretStore) Update(ctx context.Context, secret *corev1.Secret) (*corev
 }
 
 func (s *secretStore) Watch(ctx context.Context, on func(*corev1.Secret), failed func(error)) {
-	kube.Follow(ctx, s.client, s.name, &corev1.Secret{}, func(secret *corev1.Secret, exists bool) {
+	kube.Follow(ctx, s.client, s.name, func(secret *corev1.Secret, exists bool) {
 		if !exists {
 			secret = nil
 		}

@@ -12,7 +12,7 @@ import (
 func (c *Controller) tellTroubles(v verdict, exists bool) {
 	s := v.input.Secret
 	until := "nothing can be served"
-	if b := c.o.Holder.Bundle(); b != nil {
+	if b := c.o.Source.Current(); b != nil {
 		until = "serving on from memory until " + b.Leaf.Cert.NotAfter.UTC().Format(time.RFC3339)
 	}
 	kind := pki.KindOf(v.leafErr)

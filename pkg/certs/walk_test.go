@@ -40,7 +40,7 @@ type version struct {
 // replica is one process; its watch lags behind.
 type replica struct {
 	id     int
-	holder *Holder
+	holder *CertificateSource
 	actor  *actor
 	lag    time.Duration
 	since  map[string]time.Time
@@ -68,7 +68,7 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 }
 
 func (w *world) start(r *replica) {
-	r.holder, r.ready, r.since = &Holder{}, false, map[string]time.Time{}
+	r.holder, r.ready, r.since = &CertificateSource{}, false, map[string]time.Time{}
 	r.actor = newActor(w.policy, r.holder)
 	r.lag = time.Duration(w.rand.IntN(3)) * tick
 }
@@ -154,7 +154,7 @@ func (w *world) restart(r *replica) {
 // verifies reports whether a replica's certificate is accepted by an API server
 // that sees the caBundle as it was so long ago.
 func (w *world) verifies(r *replica, lag time.Duration) error {
-	b := r.holder.Bundle()
+	b := r.holder.Current()
 	if b == nil {
 		return fmt.Errorf("nothing is served")
 	}

@@ -162,7 +162,7 @@ func (r *Reconciler) heal(ctx context.Context, name string, config *admissionv1.
 		}
 		r.trouble.Report("cabundle-patch", err.Error())
 	default:
-		r.trouble.Report("cabundle-patch", kube.Sentence(err, "patch", "webhook configuration "+name)+"; until it works no pod can be admitted by this webhook")
+		r.trouble.Report("cabundle-patch", (&kube.Error{Verb: "patch", Object: "webhook configuration " + name, Err: err}).Error()+"; until it works no pod can be admitted by this webhook")
 	}
 	pause := min(max(2*r.backoff[name], minBackoff), maxBackoff)
 	r.backoff[name] = pause

@@ -157,7 +157,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 func (r *Reconciler) follow(ctx context.Context, name string) {
 	what := "webhook configuration " + name
 	existed := false
-	kube.Follow(ctx, r.o.Client, name, &admissionv1.MutatingWebhookConfiguration{},
+	kube.Follow(ctx, r.o.Client, name,
 		func(config *admissionv1.MutatingWebhookConfiguration, exists bool) {
 			switch {
 			case exists:
@@ -183,7 +183,7 @@ func (r *Reconciler) follow(ctx context.Context, name string) {
 				r.trouble.Clear("webhook-watch")
 				return
 			}
-			r.trouble.Report("webhook-watch", kube.Sentence(err, "watch", what))
+			r.trouble.Report("webhook-watch", (&kube.Error{Verb: "watch", Object: what, Err: err}).Error())
 		})
 }
 
@@ -217,7 +217,7 @@ func (r *Reconciler) syncOne(ctx context.Context, name string) error {
 			return err
 		}
 		if err := r.send(ctx, config, plan); err != nil && !lost(err) {
-			return errors.New(kube.Sentence(err, "patch", "webhook configuration "+name))
+			return &kube.Error{Verb: "patch", Object: "webhook configuration " + name, Err: err}
 		}
 	}
 }
@@ -243,7 +243,7 @@ func (r *Reconciler) read(ctx context.Context, name string) error {
 	case apierrors.IsNotFound(err):
 		r.observe(name, nil)
 	default:
-		return errors.New(kube.Sentence(err, "get", "webhook configuration "+name))
+		return &kube.Error{Verb: "get", Object: "webhook configuration " + name, Err: err}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type History struct {
 // Follow starts to count, until ctx ends.
 func (s *Site) Follow(ctx context.Context) *History {
 	h := &History{phases: make(chan certs.Action, 100)}
-	go kube.Follow(ctx, s.Lab.Client.CoreV1().Secrets(Namespace), Secret, &corev1.Secret{}, h.see, func(error) {})
+	go kube.Follow(ctx, s.Lab.Client.CoreV1().Secrets(Namespace), Secret, h.see, func(error) {})
 	return h
 }
 

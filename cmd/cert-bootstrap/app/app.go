@@ -62,7 +62,7 @@ func run(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger) er
 		Clock: clock.RealClock{}, Log: log, Recorder: certs.NoRecorder{},
 	}
 	if trust != nil {
-		ensure.Trust = trust
+		ensure.CABundle = trust
 	}
 	if o.print {
 		return preview(limited, ensure, trust, o.out, stdout)

@@ -16,7 +16,7 @@ const callTimeout = 10 * time.Second
 
 // writeFiles writes the three files, each at once or not at all, and reads them
 // back: only what a server can load counts.
-func writeFiles(dir string, b *certs.Bundle) error {
+func writeFiles(dir string, b *certs.Certificate) error {
 	chain, key, roots := filepath.Join(dir, certs.KeyChain), filepath.Join(dir, certs.KeyPrivate), filepath.Join(dir, certs.KeyRoots)
 	for _, file := range []struct {
 		path string

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
@@ -23,7 +25,7 @@ const (
 
 type options struct {
 	mode              string
-	secret            certs.SecretName
+	secret            types.NamespacedName
 	service           string
 	clusterDomain     string
 	webhookConfigName []string
@@ -96,7 +98,7 @@ func (o *options) complete() error {
 	}
 	if o.secret.Namespace == "" {
 		errs = append(errs, errors.New("--namespace is missing, and POD_NAMESPACE is not set"))
-	} else if _, err := certs.ParseSecretName(o.secret.String()); err != nil {
+	} else if _, err := kube.ParseName(o.secret.String()); err != nil {
 		errs = append(errs, fmt.Errorf("invalid --namespace %q or --secret %q: not names of Kubernetes objects", o.secret.Namespace, o.secret.Name))
 	}
 	if o.service == "" {

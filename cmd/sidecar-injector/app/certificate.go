@@ -20,13 +20,13 @@ import (
 
 // certificateFiles loads the serving certificate for a reload.Loop. A renewed
 // one that callers could not accept does not replace one that they do.
-func certificateFiles(o *options, holder *certs.Holder, now func() time.Time) func(string) (*certs.Bundle, string, error) {
-	return func(string) (*certs.Bundle, string, error) {
+func certificateFiles(o *options, holder *certs.CertificateSource, now func() time.Time) func(string) (*certs.Certificate, string, error) {
+	return func(string) (*certs.Certificate, string, error) {
 		b, err := certs.LoadFiles(o.tlsCertFile, o.tlsKeyFile, o.caCertFile)
 		if err != nil {
 			return nil, "", err
 		}
-		if old := holder.Bundle(); old != nil && usable(old, now()) == nil {
+		if old := holder.Current(); old != nil && usable(old, now()) == nil {
 			if err := usable(b, now()); err != nil {
 				return nil, "", fmt.Errorf("%s with %s: %w", o.tlsCertFile, o.caCertFile, err)
 			}
@@ -36,13 +36,13 @@ func certificateFiles(o *options, holder *certs.Holder, now func() time.Time) fu
 }
 
 // usable says whether callers that trust the bundle's CAs accept its leaf.
-func usable(b *certs.Bundle, at time.Time) error {
+func usable(b *certs.Certificate, at time.Time) error {
 	return b.Leaf.CheckServing(pki.ServingCheck{Now: at, Roots: b.Roots})
 }
 
 // bundleHash tells bundles apart. The key needs no part in it: it belongs to the
 // leaf.
-func bundleHash(b *certs.Bundle) string {
+func bundleHash(b *certs.Certificate) string {
 	h := sha256.New()
 	h.Write(b.Leaf.CertPEM)
 	for _, r := range b.Roots {
@@ -53,9 +53,9 @@ func bundleHash(b *certs.Bundle) string {
 
 // trust is what the server's own client believes in: the CAs beside the
 // certificate that is served, and that certificate's own name.
-func trust(holder *certs.Holder) func() (*x509.CertPool, string, error) {
+func trust(holder *certs.CertificateSource) func() (*x509.CertPool, string, error) {
 	return func() (*x509.CertPool, string, error) {
-		b := holder.Bundle()
+		b := holder.Current()
 		if b == nil {
 			return nil, "", errors.New("no serving certificate yet")
 		}

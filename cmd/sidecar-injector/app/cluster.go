@@ -53,31 +53,34 @@ func (c *cluster) Namespace(name string) (labels, annotations map[string]string,
 // followNodes keeps the nodes' kubelet versions.
 func (c *cluster) followNodes(client kube.Lister[*corev1.NodeList], log *trouble.Log) *follower {
 	f := &follower{what: "nodes (whose versions decide about native sidecars, unless --nativeSidecars is on or off)", trouble: log, attempted: make(chan struct{})}
-	store := c.nodeStore(f.attempt)
-	f.follow = func(ctx context.Context, failed func(error)) { followAll(ctx, client, &corev1.Node{}, store, failed) }
+	handler := c.nodeHandler(f.attempt)
+	f.follow = func(ctx context.Context, failed func(error)) {
+		handler.Failed = failed
+		kube.FollowAll(ctx, client, handler)
+	}
 	return f
 }
 
-// nodeStore takes in nodes; listed is called when all are known.
-func (c *cluster) nodeStore(listed func()) *objects[*corev1.Node] {
+// nodeHandler takes in nodes; listed is called when all are known.
+func (c *cluster) nodeHandler(listed func()) kube.Handler[*corev1.Node] {
 	set := func(n *corev1.Node) (changed bool) {
 		native := runsNativeSidecars(n.Status.NodeInfo.KubeletVersion)
 		before, known := c.nodes.Swap(n.Name, native)
 		return !known || before != native
 	}
-	return &objects[*corev1.Node]{
-		replace: func(list []*corev1.Node) {
+	return kube.Handler[*corev1.Node]{
+		Replace: func(list []*corev1.Node) {
 			replaceAll(&c.nodes, list, func(n *corev1.Node) string { return n.Name }, func(n *corev1.Node) { set(n) })
 			c.countNodes()
 			listed()
 		},
-		set: func(n *corev1.Node) {
+		Set: func(n *corev1.Node) {
 			if set(n) { // most updates are heartbeats
 				c.countNodes()
 			}
 		},
-		remove: func(n *corev1.Node) { c.nodes.Delete(n.Name); c.countNodes() },
-		shrink: shrinkNode,
+		Remove: func(n *corev1.Node) { c.nodes.Delete(n.Name); c.countNodes() },
+		Shrink: shrinkNode,
 	}
 }
 
@@ -110,26 +113,27 @@ func runsNativeSidecars(kubelet string) bool {
 // followNamespaces keeps the namespaces' labels and annotations.
 func (c *cluster) followNamespaces(client kube.Lister[*corev1.NamespaceList], log *trouble.Log) *follower {
 	f := &follower{what: "namespaces (whose labels and annotations warnings and OpenShift user ids come from)", trouble: log, attempted: make(chan struct{})}
-	store := c.namespaceStore(f.attempt)
+	handler := c.namespaceHandler(f.attempt)
 	f.follow = func(ctx context.Context, failed func(error)) {
-		followAll(ctx, client, &corev1.Namespace{}, store, failed)
+		handler.Failed = failed
+		kube.FollowAll(ctx, client, handler)
 	}
 	return f
 }
 
-// namespaceStore takes in namespaces; listed is called when all are known.
-func (c *cluster) namespaceStore(listed func()) *objects[*corev1.Namespace] {
+// namespaceHandler takes in namespaces; listed is called when all are known.
+func (c *cluster) namespaceHandler(listed func()) kube.Handler[*corev1.Namespace] {
 	set := func(n *corev1.Namespace) {
 		c.namespaces.Store(n.Name, &namespace{labels: n.Labels, annotations: n.Annotations})
 	}
-	return &objects[*corev1.Namespace]{
-		replace: func(list []*corev1.Namespace) {
+	return kube.Handler[*corev1.Namespace]{
+		Replace: func(list []*corev1.Namespace) {
 			replaceAll(&c.namespaces, list, func(n *corev1.Namespace) string { return n.Name }, set)
 			listed()
 		},
-		set:    set,
-		remove: func(n *corev1.Namespace) { c.namespaces.Delete(n.Name) },
-		shrink: shrinkNamespace,
+		Set:    set,
+		Remove: func(n *corev1.Namespace) { c.namespaces.Delete(n.Name) },
+		Shrink: shrinkNamespace,
 	}
 }
 

@@ -34,7 +34,7 @@ func TestRunsNativeSidecars(t *testing.T) {
 
 func TestNativeSidecars(t *testing.T) {
 	c := &cluster{mode: "auto"}
-	store := c.nodeStore(func() {})
+	handler := c.nodeHandler(func() {})
 	expect := func(step string, node string, want bool) {
 		t.Helper()
 		if got := c.NativeSidecars(node); got != want {
@@ -43,51 +43,39 @@ func TestNativeSidecars(t *testing.T) {
 	}
 	expect("nothing known", "", false)
 	expect("nothing known", "a", false)
-	must(t, store.Replace([]any{node("a", "v1.33.0"), node("b", "v1.34.0")}, "1"))
+	handler.Replace([]*corev1.Node{node("a", "v1.33.0"), node("b", "v1.34.0")})
 	expect("all new", "", true)
 	expect("all new", "a", true)
 	expect("all new", "unknown", false)
-	must(t, store.Add(node("c", "v1.30.0")))
+	handler.Set(node("c", "v1.30.0"))
 	expect("an old one came", "", false)
 	expect("an old one came", "a", true)
 	expect("an old one came", "c", false)
-	must(t, store.Update(node("c", "v1.33.1")))
+	handler.Set(node("c", "v1.33.1"))
 	expect("it was upgraded", "", true)
 	expect("it was upgraded", "c", true)
-	must(t, store.Update(node("b", "v1.20.0")))
-	must(t, store.Delete(node("b", "v1.20.0")))
+	handler.Set(node("b", "v1.20.0"))
+	handler.Remove(node("b", "v1.20.0"))
 	expect("an old one went", "", true)
 	expect("an old one went", "b", false)
-	must(t, store.Replace([]any{node("d", "v1.10.0")}, "2"))
+	handler.Replace([]*corev1.Node{node("d", "v1.10.0")})
 	expect("listed anew", "", false)
 	expect("listed anew", "a", false)
-	must(t, store.Replace(nil, "3"))
+	handler.Replace(nil)
 	expect("no nodes", "", false)
 
 	c.mode = "on"
 	expect("on", "", true)
 	c.mode = "off"
-	must(t, store.Replace([]any{node("a", "v1.33.0")}, "4"))
+	handler.Replace([]*corev1.Node{node("a", "v1.33.0")})
 	expect("off", "a", false)
-
-	if err := store.Add("not a node"); err == nil {
-		t.Error("no error about an object of another type")
-	}
-	if err := store.Replace([]any{1}, ""); err == nil {
-		t.Error("no error about an object of another type")
-	}
 }
 
 func TestShrink(t *testing.T) {
 	c := &cluster{}
-	got, err := c.nodeStore(func() {}).Transformer()(node("a", "v1.33.0"))
-	must(t, err)
-	n := got.(*corev1.Node)
+	n := c.nodeHandler(func() {}).Shrink(node("a", "v1.33.0"))
 	if n.Name != "a" || n.ResourceVersion != "7" || n.Status.NodeInfo.KubeletVersion != "v1.33.0" || n.Status.Images != nil || n.Labels != nil {
 		t.Errorf("got %+v", n)
-	}
-	if other, err := c.nodeStore(func() {}).Transformer()("x"); err != nil || other != "x" {
-		t.Errorf("another object: %v, %v", other, err)
 	}
 	ns := shrinkNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: "a", Labels: map[string]string{"l": "1"}, ManagedFields: []metav1.ManagedFieldsEntry{{}},
@@ -100,16 +88,16 @@ func TestShrink(t *testing.T) {
 
 func TestNamespace(t *testing.T) {
 	c := &cluster{}
-	store := c.namespaceStore(func() {})
+	handler := c.namespaceHandler(func() {})
 	if _, _, ok := c.Namespace("a"); ok {
 		t.Error("knows a namespace that nobody told")
 	}
 	ns := func(name, label string) *corev1.Namespace {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"l": label}, Annotations: map[string]string{"a": label}}}
 	}
-	must(t, store.Replace([]any{ns("a", "1"), ns("b", "1")}, "1"))
-	must(t, store.Update(ns("a", "2")))
-	must(t, store.Delete(ns("b", "1")))
+	handler.Replace([]*corev1.Namespace{ns("a", "1"), ns("b", "1")})
+	handler.Set(ns("a", "2"))
+	handler.Remove(ns("b", "1"))
 	labels, annotations, ok := c.Namespace("a")
 	if !ok || labels["l"] != "2" || annotations["a"] != "2" {
 		t.Errorf("got %v %v %v", labels, annotations, ok)

@@ -52,12 +52,12 @@ type liveMap struct {
 // newLiveMap returns a ConfigMap to be followed by name; changed is called after
 // each change.
 func newLiveMap(client *kube.Clients, ref string, keys []string, log *trouble.Log, changed func()) *liveMap {
-	namespace, name, _ := splitName(ref) // the flags are valid
+	object, _ := kube.ParseName(ref) // the flags are valid
 	m := &liveMap{name: ref, keys: keys}
 	m.follower = &follower{
 		what: "configmap " + ref,
 		follow: func(ctx context.Context, failed func(error)) {
-			kube.Follow(ctx, client.ConfigMaps(namespace), name, &corev1.ConfigMap{}, func(cm *corev1.ConfigMap, exists bool) {
+			kube.Follow(ctx, client.ConfigMaps(object.Namespace), object.Name, func(cm *corev1.ConfigMap, exists bool) {
 				if !exists {
 					cm = nil
 				}

@@ -48,7 +48,7 @@ func (s *service) debugConfig() debugConfig {
 		d.Configuration.Error = state.Err.Error()
 		d.Configuration.FailedAt = &state.FailedAt
 	}
-	if b := s.holder.Bundle(); b != nil {
+	if b := s.holder.Current(); b != nil {
 		d.Certificate = showCertificate(b.Leaf.Cert)
 		for _, ca := range b.Roots {
 			d.CAs = append(d.CAs, showCertificate(ca))

@@ -10,8 +10,10 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
@@ -21,7 +23,7 @@ import (
 // loadCertificates loads the files that the server starts with. Where a Secret
 // is followed, missing ones are no error: the Secret brings them.
 func (s *service) loadCertificates() error {
-	s.certFiles = reload.New(reload.Options[*certs.Bundle]{
+	s.certFiles = reload.New(reload.Options[*certs.Certificate]{
 		Name: "certificate", Log: s.log, Recorder: s.metrics.Reload("certificate"),
 		Load: certificateFiles(s.o, &s.holder, time.Now),
 	})
@@ -88,7 +90,7 @@ func (s *service) keepCertificates() error {
 	}
 	tellers := []func() []string{s.trouble.Open}
 	defer func() { s.metrics.Troubles(func() []string { return openTroubles(tellers) }) }()
-	var trust certs.Trust // a nil *Reconciler in the interface would not be nil
+	var trust certs.CABundle // a nil *Reconciler in the interface would not be nil
 	if reconciler != nil {
 		trust = reconciler
 		tellers = append(tellers, reconciler.Troubles)
@@ -100,14 +102,14 @@ func (s *service) keepCertificates() error {
 		s.followCertificateFiles(reconciler)
 		return nil
 	}
-	name, err := certs.ParseSecretName(s.o.certSecret)
+	name, err := kube.ParseName(s.o.certSecret)
 	if err != nil {
 		return fmt.Errorf("--certSecret: %w", err)
 	}
 	hosts, commonName := s.certificateNames(name.Namespace)
 	policy := s.o.certPolicy(name, hosts, commonName)
 	controller, err := certs.New(certs.Options{
-		Store: certs.NewStore(s.api.Secrets(name.Namespace), name.Name), Secret: name, Trust: trust, Holder: &s.holder, Policy: policy,
+		Store: certs.NewStore(s.api.Secrets(name.Namespace), name.Name), Secret: name, CABundle: trust, Source: &s.holder, Policy: policy,
 		Clock: clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,
 	})
 	if err != nil {
@@ -132,7 +134,7 @@ func openTroubles(tellers []func() []string) []string {
 // bundlesThatFit says which webhook configurations have a caBundle that verifies
 // what is served.
 func (s *service) bundlesThatFit(reconciler *webhookcfg.Reconciler) map[string]bool {
-	served := s.holder.Bundle()
+	served := s.holder.Current()
 	if served == nil {
 		return nil // nothing that could match
 	}
@@ -142,7 +144,7 @@ func (s *service) bundlesThatFit(reconciler *webhookcfg.Reconciler) map[string]b
 
 // verifies reports whether the served certificate leads to roots. That it is
 // expired by itself is not their fault, and another metric's matter.
-func verifies(roots []*x509.Certificate, served *certs.Bundle, now time.Time) bool {
+func verifies(roots []*x509.Certificate, served *certs.Certificate, now time.Time) bool {
 	return pki.KindOf(served.Leaf.CheckServing(pki.ServingCheck{Now: now, Roots: roots})) != pki.Untrusted
 }
 
@@ -151,7 +153,7 @@ func verifies(roots []*x509.Certificate, served *certs.Bundle, now time.Time) bo
 func (s *service) certificateNames(namespace string) (hosts []string, commonName string) {
 	service := s.o.service
 	if service == "" {
-		if b := s.holder.Bundle(); b != nil && len(b.Leaf.Cert.DNSNames) > 0 {
+		if b := s.holder.Current(); b != nil && len(b.Leaf.Cert.DNSNames) > 0 {
 			return b.Leaf.Cert.DNSNames, b.Leaf.Cert.Subject.CommonName
 		}
 		service = classicService
@@ -163,7 +165,7 @@ func (s *service) certificateNames(namespace string) (hosts []string, commonName
 const classicService = "istio-sidecar-injector"
 
 // certPolicy says which certificates are wanted.
-func (o *options) certPolicy(name certs.SecretName, hosts []string, commonName string) certs.Policy {
+func (o *options) certPolicy(name types.NamespacedName, hosts []string, commonName string) certs.Policy {
 	return certs.Policy{
 		Hosts: hosts, CommonName: commonName, CA: pki.CASubject(name.Namespace, name.Name),
 		CAValidity: o.caValidity, CertValidity: o.certValidity,
@@ -184,7 +186,7 @@ func (s *service) reconciler() (*webhookcfg.Reconciler, error) {
 		Clock:      clock.RealClock{}, Rand: rand.Float64, Log: s.log, Recorder: s.metrics,
 	}
 	if s.o.certSecret != "" {
-		name, err := certs.ParseSecretName(s.o.certSecret)
+		name, err := kube.ParseName(s.o.certSecret)
 		if err != nil {
 			return nil, fmt.Errorf("--certSecret: %w", err)
 		}
@@ -196,7 +198,7 @@ func (s *service) reconciler() (*webhookcfg.Reconciler, error) {
 // followCertificateFiles serves the files as they are renewed by somebody else,
 // and puts their CAs into caBundle.
 func (s *service) followCertificateFiles(reconciler *webhookcfg.Reconciler) {
-	apply := func(b *certs.Bundle) {
+	apply := func(b *certs.Certificate) {
 		s.holder.Set(b)
 		s.recordExpiry(b)
 		if reconciler != nil {
@@ -204,12 +206,12 @@ func (s *service) followCertificateFiles(reconciler *webhookcfg.Reconciler) {
 		}
 	}
 	apply(s.certFiles.Current().Value)
-	s.certFiles.OnChange(func(v reload.Version[*certs.Bundle]) { apply(v.Value) })
+	s.certFiles.OnChange(func(v reload.Version[*certs.Certificate]) { apply(v.Value) })
 	s.parts.start("certificate files", s.certFiles.Run)
 	s.watchFiles("certificate file watch", s.certFiles.Poke, s.o.tlsCertFile, s.o.tlsKeyFile, s.o.caCertFile)
 }
 
-func (s *service) recordExpiry(b *certs.Bundle) {
+func (s *service) recordExpiry(b *certs.Certificate) {
 	s.metrics.CertificateExpiry("leaf", b.Leaf.Cert.NotAfter)
 	for _, ca := range b.Leaf.Anchors(b.Roots, time.Now()) {
 		s.metrics.CertificateExpiry("ca", ca.NotAfter)

@@ -20,7 +20,7 @@ func TestVerifies(t *testing.T) {
 	ca, other := newCA(48*time.Hour), newCA(48*time.Hour)
 	leaf, err := pki.IssueLeaf(ca, pki.LeafRequest{CommonName: "hook", Hosts: []string{serviceName}, Validity: time.Hour}, now)
 	must(t, err)
-	served := &certs.Bundle{Leaf: leaf}
+	served := &certs.Certificate{Leaf: leaf}
 	for name, tt := range map[string]struct {
 		roots []*x509.Certificate
 		at    time.Time

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
@@ -117,7 +119,7 @@ func (o *options) validate(flags *pflag.FlagSet) error {
 	for _, r := range []struct{ flag, value string }{
 		{"injectConfigMap", o.injectConfigMap}, {"meshConfigMap", o.meshConfigMap}, {"certSecret", o.certSecret},
 	} {
-		if _, _, err := splitName(r.value); r.value != "" && err != nil {
+		if _, err := kube.ParseName(r.value); r.value != "" && err != nil {
 			bad(r.flag, r.value, err.Error())
 		}
 	}
@@ -130,7 +132,7 @@ func (o *options) validate(flags *pflag.FlagSet) error {
 	if o.certSecret != "" {
 		// The names come from the files where no flag says them, so they cannot be
 		// judged yet; the durations can.
-		policy := o.certPolicy(certs.SecretName{}, []string{"host"}, "")
+		policy := o.certPolicy(types.NamespacedName{}, []string{"host"}, "")
 		errs = append(errs, policy.Validate())
 	}
 	if _, err := parseLevel(o.logLevel); err != nil {
@@ -158,13 +160,4 @@ func (o *options) validateConfigFlags() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// splitName takes "namespace/name" apart.
-func splitName(s string) (namespace, name string, err error) {
-	namespace, name, ok := strings.Cut(s, "/")
-	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
-		return "", "", errors.New("must have the form namespace/name")
-	}
-	return namespace, name, nil
 }

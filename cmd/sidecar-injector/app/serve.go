@@ -48,8 +48,8 @@ type service struct {
 	configuration *reload.Loop[*inject.Snapshot]
 	injectMap     *liveMap
 	meshMap       *liveMap
-	holder        certs.Holder
-	certFiles     *reload.Loop[*certs.Bundle]
+	holder        certs.CertificateSource
+	certFiles     *reload.Loop[*certs.Certificate]
 	callers       *reload.Loop[[]*x509.Certificate] // nil: callers need no certificate
 	ownClient     *tls.Certificate
 	readiness     *certs.Readiness
