@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint test integration conformance fuzz e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -174,6 +174,17 @@ e2e-rbac: bin/helm ## what the chart's service accounts may do, asked of an API 
 define measured
 mkdir -p $(FIGURES) && rm -f $(FIGURES)/$(1); FIGURES=$(FIGURES)/$(1) $(2); status=$$?; cat $(FIGURES)/$(1) 2>/dev/null; exit $$status
 endef
+
+# Packages with rules of their own; each takes minutes, so test does not run it.
+# MATCH tries only the changes whose "file:line:column KIND: line" matches.
+PACKAGES ?= $(addprefix ./pkg/,decide status post webhookcfg admission certs patch merge render inject workload config reload health pki metrics)
+MATCH    ?=
+bin/mutants: FORCE
+	@echo "build    bin/mutants"
+	@cd scripts/tools && $(GO) build -o ../../bin/ ./mutants github.com/go-gremlins/gremlins/cmd/gremlins
+
+mutants: bin/mutants ## change one operator at a time and see whether tests fail: make mutants PACKAGES=./pkg/decide
+	@bin/mutants --gremlins $(CURDIR)/bin/gremlins --equivalents scripts/tools/mutants/equivalent.txt $(if $(MATCH),--match '$(MATCH)') $(PACKAGES)
 
 clean: ## remove what was built here (not the embedded cluster's cache)
 	rm -rf bin dist

@@ -48,9 +48,7 @@ func unmetRequest(kind string, code Code, namespace string) string {
 
 // Limit cuts warnings to what an API server passes on.
 func Limit(warnings []string) []string {
-	if len(warnings) > MaxWarnings {
-		warnings = warnings[:MaxWarnings]
-	}
+	warnings = warnings[:min(len(warnings), MaxWarnings)]
 	for i, w := range warnings {
 		warnings[i] = short(w, MaxWarningLength)
 	}
