@@ -2,9 +2,7 @@ package server
 
 import (
 	"crypto/tls"
-	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -89,36 +87,4 @@ func refuses(address string) bool {
 		c.Close()
 	}
 	return err != nil
-}
-
-// once is a listener that gives each error once, and then is closed.
-type once struct {
-	net.Listener
-	errs []error
-}
-
-func (l *once) Accept() (net.Conn, error) {
-	if len(l.errs) == 0 {
-		return nil, net.ErrClosed
-	}
-	err := l.errs[0]
-	l.errs = l.errs[1:]
-	return nil, err
-}
-
-func (l *once) Close() error { return nil }
-
-func TestErrorsOfTheListenerAreHandedOn(t *testing.T) {
-	want := errors.New("too many open files")
-	h := shakeHands(&once{errs: []error{want}}, nil, time.Second, log.New(io.Discard, "", 0))
-	if _, err := h.Accept(); !errors.Is(err, want) {
-		t.Errorf("first %v, want %v", err, want)
-	}
-	if _, err := h.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("then %v, want %v", err, net.ErrClosed)
-	}
-
-	h = shakeHands(&once{errs: []error{want, want}}, nil, time.Second, log.New(io.Discard, "", 0))
-	must(t, h.Close())
-	<-h.done // although nobody takes the errors
 }

@@ -185,7 +185,7 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
 		if s.opt.TLS != nil {
-			served <- s.http.Serve(shakeHands(s.listener, s.opt.TLS, s.opt.times.header, s.http.ErrorLog))
+			served <- s.http.ServeTLS(s.listener, "", "")
 		} else {
 			served <- s.http.Serve(s.listener)
 		}
@@ -214,10 +214,7 @@ func (s *Server) shutdown(served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.Timeout)
 	defer cancel()
 	s.listener.finish()
-	select {
-	case <-served:
-	case <-ctx.Done(): // a handshake takes longer
-	}
+	<-served
 	s.listener.waitIdle(ctx)
 	if err := s.http.Shutdown(ctx); err != nil {
 		open := s.Connections()

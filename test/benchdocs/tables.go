@@ -91,19 +91,31 @@ func (r Recorded) memory() string {
 		return notRecorded
 	}
 	first, last := m.Samples[len(m.Samples)/5].MiB, m.Samples[len(m.Samples)-1].MiB
-	return fmt.Sprintf(`| | measured | target |
+	var b strings.Builder
+	fmt.Fprintf(&b, `| | measured | target |
 |---|---|---|
 | ready after the start (median of %d) | %.0f ms | 150 ms |
-| resident memory, idle | %.1f MiB | 30 MiB |
-| peak while %d requests are open at once | %.1f MiB | 64 MiB |
+| resident memory, idle | %.1f MiB | |
+| peak while %d requests are open at once | %.1f MiB | |
 | the same two of the simplest webhook of Go's HTTP server | %.1f and %.1f MiB | |
+| growth from idle to that peak, times the simplest webhook's | %.2f | %s |
 | peak after %d and after %d requests | %.1f and %.1f MiB | flat |
 | requests not answered with 200 | %d of %d | 0 |
 | processor time of one request, TLS, metrics and log included | %.0f µs | |
 | requests in a second, load generator on the same machine | %.0f | |
+
+Idle consists of:
+
+| | MiB |
+|---|---|
 `, m.Starts, m.ReadyMilliseconds, m.Idle, m.OpenRequests, m.Open, m.SimplestIdle, m.SimplestOpen,
+		m.GrowthRatio(), target(figures.Cost{Ratio: m.GrowthRatio(), Target: figures.GrowthTarget}),
 		m.Samples[len(m.Samples)/5].Requests, m.Requests, first, last,
-		m.Failed+m.OpenFailed, m.Requests+m.OpenRequests, m.CPUMicroseconds, m.PerSecond)
+		m.Failed+m.OpenFailed, m.Requests+m.OpenRequests*m.Rounds, m.CPUMicroseconds, m.PerSecond)
+	for _, part := range m.IdleParts {
+		fmt.Fprintf(&b, "| %s | %.1f |\n", part.What, part.MiB)
+	}
+	return b.String()
 }
 
 // sizing is what follows for the chart's resources: processor time by the rate of

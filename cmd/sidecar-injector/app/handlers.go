@@ -36,10 +36,9 @@ const (
 // mux answers a path such as /inject//x by a redirect, and API servers follow
 // none.
 func (s *service) webhookHandler() http.Handler {
-	observe := observer(s.metrics, s.log)
 	inject := server.Limit(admission.NewHandler(admission.Config{
 		Engine:   s.engine,
-		Observe:  func(ev admission.Event) { s.calls.Add(1); observe(ev) },
+		Observe:  observer(s.metrics, s.log),
 		Parallel: 2 * runtime.GOMAXPROCS(0),
 	}), server.Limits{
 		Unsized:  admission.MaxBodyBytes,

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -56,7 +55,6 @@ type service struct {
 
 	webhook, monitoring *server.Server
 	selfCheck           *health.SelfCheck
-	calls               atomic.Int64 // of the webhook, answered
 }
 
 // serve runs the server until ctx is done and what is open has finished.
@@ -64,9 +62,6 @@ func (p *program) serve(ctx context.Context, o *options) error {
 	log := newLogger(o, p.stderr)
 	if len(o.ignored) > 0 {
 		log.Warn("flags of the classic injector that have no meaning any more", "flags", strings.Join(o.ignored, " "))
-	}
-	if _, set := p.env["GOGC"]; !set {
-		defer paceCollections()()
 	}
 	if _, set := p.env["GOMEMLIMIT"]; !set {
 		if limit := memoryLimit(os.DirFS("/")); limit > 0 {
@@ -225,7 +220,6 @@ func (s *service) listen() error {
 func (s *service) run(ctx context.Context) error {
 	s.parts.start("monitoring server", s.monitoring.Run)
 	s.parts.start("self check", s.keepChecking)
-	s.parts.start("memory", s.keepSmall)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	context.AfterFunc(s.parts.ctx, stop)

@@ -38,8 +38,9 @@ func (r *run) request(_ context.Context, args []string) error {
 func (r *run) memory(ctx context.Context, args []string) error {
 	p := memory.Plan{Progress: r.stderr}
 	r.flags.StringVar(&p.Program, "program", filepath.Join("bin", "sidecar-injector"), "the server's `binary`")
-	r.flags.StringVar(&p.Simplest, "simplest", filepath.Join("bin", "bench-simplest"), "`binary` of the simplest webhook, to compare with; empty leaves it out")
+	r.flags.StringVar(&p.Simplest, "simplest", filepath.Join("bin", "bench-simplest"), "`binary` of the simplest webhook, to compare with")
 	r.flags.IntVar(&p.Starts, "starts", 11, "how `often` to start it to see how soon it is ready")
+	r.flags.IntVar(&p.Rounds, "rounds", 3, "how `often` to measure the memory of both servers, by turns")
 	r.flags.IntVar(&p.Open, "open", 1000, "`requests` that are open at once")
 	r.flags.IntVar(&p.Requests, "requests", 40_000, "`requests` to see whether memory stays flat: a million takes 10 to 30 minutes")
 	r.flags.DurationVar(&p.Most, "most", 45*time.Minute, "how `long` they may take; then those count that were sent")

@@ -97,15 +97,22 @@ type Memory struct {
 	// median of Starts starts.
 	ReadyMilliseconds float64 `json:"readyMilliseconds"`
 	Starts            int     `json:"starts"`
-	// Resident memory in MiB.
-	Idle float64 `json:"idleMiB"`
-	Open float64 `json:"openMiB"` // the most while OpenRequests are open at once
-	// OpenFailed is how many of those were not answered with 200.
-	OpenRequests int `json:"openRequests"`
-	// The same of the simplest webhook that Go's HTTP server makes.
+	// Resident memory in MiB: of a server that nobody calls, and the most while
+	// OpenRequests are open at once. Medians of Rounds, each with a server that was
+	// just started.
+	Idle         float64 `json:"idleMiB"`
+	Open         float64 `json:"openMiB"`
+	OpenRequests int     `json:"openRequests"`
+	Rounds       int     `json:"rounds"`
+	// The same of the simplest webhook that Go's HTTP server makes, by turns with
+	// ours.
 	SimplestIdle float64 `json:"simplestIdleMiB"`
 	SimplestOpen float64 `json:"simplestOpenMiB"`
-	OpenFailed   int     `json:"openFailed"`
+	// IdleParts is what Idle consists of, in the last round.
+	IdleParts []MemoryPart `json:"idleParts"`
+	// OpenFailed is how many of OpenRequests were not answered with 200, in all
+	// rounds.
+	OpenFailed int `json:"openFailed"`
 	// Requests that were sent after that, and samples taken on the way.
 	Requests int            `json:"requests"`
 	Failed   int            `json:"failed"`
@@ -115,6 +122,24 @@ type Memory struct {
 	PerSecond       float64 `json:"perSecond"`
 	CPUMicroseconds float64 `json:"cpuMicroseconds"`
 }
+
+// MemoryPart is a part of the resident memory.
+type MemoryPart struct {
+	What string  `json:"what"`
+	MiB  float64 `json:"mib"`
+}
+
+// GrowthTarget is the greatest GrowthRatio wanted.
+const GrowthTarget = 1.3
+
+// Growth is how much more is resident with OpenRequests open than idle, in MiB.
+func (m Memory) Growth() float64 { return m.Open - m.Idle }
+
+// SimplestGrowth is the same of the simplest webhook.
+func (m Memory) SimplestGrowth() float64 { return m.SimplestOpen - m.SimplestIdle }
+
+// GrowthRatio is the growth as a multiple of the simplest webhook's.
+func (m Memory) GrowthRatio() float64 { return m.Growth() / m.SimplestGrowth() }
 
 // MemorySample is the resident memory after so many requests.
 type MemorySample struct {

@@ -19,10 +19,11 @@ import (
 // Plan of a run.
 type Plan struct {
 	Program  string // the server's binary
-	Simplest string // the binary of the simplest webhook; empty leaves it out
+	Simplest string // the binary of the simplest webhook
 	Setup    engine.Setup
 	Shape    pods.Shape
 	Starts   int // how often it is started to see how soon it is ready
+	Rounds   int // how often idle and open are measured, of both servers
 	Open     int // requests open at once
 	Requests int // requests one after the other
 	Clients  int // that send them
@@ -32,8 +33,9 @@ type Plan struct {
 	Progress io.Writer
 }
 
-// quiet is how long the idle server is watched: its own checks come round in it.
-const quiet = 12 * time.Second
+// settle is how long a server runs before it counts as idle: its own checks, every
+// ten seconds, come round in it.
+const settle = 12 * time.Second
 
 // samples are taken over the requests.
 const samples = 20
@@ -53,21 +55,38 @@ func (p Plan) Measure(ctx context.Context) (m figures.Memory, err error) {
 	if m.ReadyMilliseconds, err = p.ready(ctx, files); err != nil {
 		return m, err
 	}
-	if p.Simplest != "" {
-		err := p.run(ctx, p.Simplest, files, func(s *process.Server) (err error) {
-			m.SimplestIdle, m.SimplestOpen, _, err = p.footprint(ctx, s, files)
+	if err := p.footprints(ctx, files, &m); err != nil {
+		return m, err
+	}
+	return m, p.run(ctx, p.Program, files, func(s *process.Server) error { return p.load(ctx, s, files, &m) })
+}
+
+// footprints measures the simplest webhook and ours by turns.
+func (p Plan) footprints(ctx context.Context, files *process.Files, m *figures.Memory) error {
+	var simplest, ours struct{ idle, open []float64 }
+	m.Rounds = p.Rounds
+	for range p.Rounds {
+		err := p.run(ctx, p.Simplest, files, func(s *process.Server) error {
+			idle, open, _, err := p.footprint(ctx, s, files, nil)
+			simplest.idle, simplest.open = append(simplest.idle, idle), append(simplest.open, open)
 			return err
 		})
 		if err != nil {
-			return m, err
-		}
-	}
-	return m, p.run(ctx, p.Program, files, func(s *process.Server) (err error) {
-		if m.Idle, m.Open, m.OpenFailed, err = p.footprint(ctx, s, files); err != nil {
 			return err
 		}
-		return p.load(ctx, s, files, &m)
-	})
+		err = p.run(ctx, p.Program, files, func(s *process.Server) error {
+			idle, open, failed, err := p.footprint(ctx, s, files, &m.IdleParts)
+			ours.idle, ours.open = append(ours.idle, idle), append(ours.open, open)
+			m.OpenFailed += failed
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	m.SimplestIdle, m.SimplestOpen = measure.Median(simplest.idle), measure.Median(simplest.open)
+	m.Idle, m.Open = measure.Median(ours.idle), measure.Median(ours.open)
+	return nil
 }
 
 // run starts a server, does something with it, and stops it.
@@ -85,15 +104,26 @@ func (p Plan) run(ctx context.Context, program string, files *process.Files, do 
 }
 
 // footprint is what is resident, in MiB, when nobody calls and at most when many
-// do at once, and how many of those were not answered well.
-func (p Plan) footprint(ctx context.Context, s *process.Server, files *process.Files) (unused, most float64, failed int, err error) {
-	fmt.Fprintf(p.Progress, "idle for %s ...\n", quiet)
-	if unused, err = idle(ctx, s.Usage()); err != nil {
+// do at once, and how many of those were not answered with 200. What the first
+// consists of goes to parts, unless that is nil.
+func (p Plan) footprint(ctx context.Context, s *process.Server, files *process.Files, parts *[]figures.MemoryPart) (idle, most float64, failed int, err error) {
+	fmt.Fprintf(p.Progress, "idle for %s ...\n", settle)
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+		return 0, 0, 0, ctx.Err()
+	}
+	if idle, err = s.Usage().Resident(); err != nil {
 		return 0, 0, 0, err
+	}
+	if parts != nil {
+		if *parts, err = composition(ctx, s); err != nil {
+			return 0, 0, 0, err
+		}
 	}
 	fmt.Fprintf(p.Progress, "%d requests open at once ...\n", p.Open)
 	most, failed, err = open(ctx, s, files, p.Shape, p.Open)
-	return unused, most, failed, err
+	return idle, most, failed, err
 }
 
 // ready is the median of several starts, in milliseconds.
@@ -110,17 +140,6 @@ func (p Plan) ready(ctx context.Context, files *process.Files) (float64, error) 
 		}
 	}
 	return measure.Median(times), nil
-}
-
-// idle is the resident memory of a server that nobody calls, at the end of a
-// while.
-func idle(ctx context.Context, u process.Usage) (float64, error) {
-	select {
-	case <-time.After(quiet):
-		return u.Resident()
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
 }
 
 // Peaks are the most that was resident in the first and in the second half of a
