@@ -6,15 +6,14 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 )
 
-// NotApplicable is the decision about everything that is not a pod being
-// created: let in untouched. The engine is not asked, so it is none of decide's
-// codes.
+// NotApplicable is the decision about everything that is not a pod being created:
+// it is let in unchanged. The engine is not asked, so this is none of its codes.
 const NotApplicable decide.Code = "not-applicable"
 
-// Event says what became of one call. It holds no part of the pod but names.
+// Event reports the outcome of one call. Of the pod it holds names only.
 type Event struct {
-	// HTTPStatus is the status of the HTTP answer. With anything but 200 there
-	// was no review to decide on, and Error says why.
+	// HTTPStatus is the status of the HTTP answer. Unless it is 200 there was no
+	// review to decide about; then only Error and Duration are set.
 	HTTPStatus int
 	// Error is why no decision was made, or, for a decision that came from a
 	// panic, that panic. Empty when all went well.
@@ -22,22 +21,21 @@ type Event struct {
 	// Stack is the goroutine's stack after a panic; for logs only.
 	Stack []byte
 
-	// Decision is empty with an HTTPStatus other than 200.
+	// Decision, Outcome and Message are those of the decision about the pod.
 	Decision decide.Code
 	Outcome  decide.Outcome
-	// Message is the decision in words.
-	Message string
+	Message  string
 	// Namespace and Name of the pod; Name may be its generateName.
 	Namespace, Name string
 	// OwnerKind and OwnerName name the workload that the pod belongs to.
 	OwnerKind, OwnerName string
-	// UID of the request, which the API server's audit log has too.
+	// UID of the request; the API server's audit log has it too.
 	UID string
 	// Templates that were rendered, in order.
 	Templates []string
-	// DryRun: nothing will be stored.
+	// DryRun is set when the API server will not store the pod.
 	DryRun bool
-	// Duration from the call's arrival to the finished answer, the time to read
-	// the body included.
+	// Duration from the call's arrival to the finished answer, which includes the
+	// time to read the body.
 	Duration time.Duration
 }

@@ -1,6 +1,3 @@
-// Package admission is the webhook's edge: AdmissionReview in, AdmissionReview
-// out. It checks the call, hands the pod to the engine, and turns the engine's
-// result into an answer, an event for the observer, and nothing else.
 package admission
 
 import (
@@ -23,25 +20,25 @@ import (
 // gets one MiB.
 const MaxBodyBytes = 2*(3<<20) + 1<<20
 
-// How long a call may wait for its turn: as long as its caller waits, who says
-// so in the query; Kubernetes' own default for webhooks when he does not; and
-// no longer than the longest that Kubernetes allows.
+// A call waits for its turn no longer than its caller waits for the answer, who
+// says so in the query. These are the default and the maximum of a webhook's
+// timeoutSeconds in Kubernetes.
 const (
-	usualWait = 10 * time.Second
-	maxWait   = 30 * time.Second
+	defaultTimeout = 10 * time.Second
+	maxTimeout     = 30 * time.Second
 )
 
-// keepBuffer is the largest buffer that is kept for another request. Most reviews
+// maxKeptSize is the largest buffer that is kept for another request. Most reviews
 // and answers are some 10 KiB; a rare giant must not stay in memory for ever.
-const keepBuffer = 256 << 10
+const maxKeptSize = 256 << 10
 
-// keepSpare is the least number of buffers that are kept. A sync.Pool would keep
-// all that a burst has needed, a thousand at times, for two collections.
-const keepSpare = 8
+// minKept is how many buffers may be kept when Parallel is lower. A sync.Pool
+// would keep all that a burst has needed, a thousand at times, for two collections.
+const minKept = 8
 
-// Engine is what decides and injects; *inject.Snapshot is one. Its methods are
-// called at the same time from many goroutines. What Inject returns must not
-// hold the request's Object, whose memory is used again.
+// Engine decides and injects; [inject.Snapshot] is one. Its methods are called
+// from many goroutines at the same time. The result of Inject must not refer to
+// the request's Object, whose memory is used again.
 type Engine interface {
 	Inject(inject.Request) inject.Result
 	Hash() string
@@ -50,16 +47,16 @@ type Engine interface {
 // Config of the handler. Engine and Observe are required.
 type Config struct {
 	// Engine returns the engine in force, or nil when there is none yet. It is
-	// called once for each request and must not wait.
+	// called once for each pod and must not wait.
 	Engine func() Engine
 	// Observe is called once for each request, after the answer is written.
 	Observe func(Event)
 	// Now defaults to time.Now.
 	Now func() time.Time
-	// Parallel is how many requests may be worked on at one time, the others wait
-	// holding only their body; zero means no limit. Working on a pod needs a
-	// processor and a hundred times the body's memory, so more at a time than
-	// there are processors gain nothing.
+	// Parallel is how many requests are handled at one time; the others wait and
+	// hold only their body. Zero means no limit. Handling a pod needs a processor
+	// and a hundred times the body's memory, so a number above that of the
+	// processors costs memory and gains nothing.
 	Parallel int
 }
 
@@ -69,113 +66,120 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &handler{cfg: cfg, spare: make(chan *bytes.Buffer, max(cfg.Parallel, keepSpare))}
+	h := &handler{cfg: cfg, buffers: make(chan *bytes.Buffer, max(cfg.Parallel, minKept))}
 	if cfg.Parallel > 0 {
-		h.turns = make(chan struct{}, cfg.Parallel)
+		h.slots = make(chan struct{}, cfg.Parallel)
 	}
 	return h
 }
 
 type handler struct {
-	cfg   Config
-	spare chan *bytes.Buffer
-	turns chan struct{}
+	cfg     Config
+	buffers chan *bytes.Buffer // for other requests to use
+	slots   chan struct{}      // one element for each request being handled; nil for no limit
 }
 
-// callError is a call that cannot be answered with a review.
-type callError struct {
-	status   int
-	sentence string
+// httpError is why a call is answered with an HTTP error and not with a review.
+type httpError struct {
+	status  int
+	message string
 }
 
-func (e *callError) Error() string { return e.sentence }
+func (e *httpError) Error() string { return e.message }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
-	var ev Event
 	buf := h.buffer()
-	answer, err := h.answer(w, r, buf, &ev)
+	ev, err := h.serve(w, r, buf)
 	if err != nil {
 		h.release(buf)
-		ev.HTTPStatus, ev.Error = err.status, err.sentence
-		if err.status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", http.MethodPost)
-		}
-		if err.status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", "1")
-		}
-		http.Error(w, err.sentence, err.status)
+		ev = Event{HTTPStatus: err.status, Error: err.message}
+		writeError(w, err)
 	} else {
 		ev.HTTPStatus = http.StatusOK
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
-		// A caller that went away is no news: the API server times out by itself.
-		// But net/http may then still be about to write, so the memory is not used again.
-		if _, err := w.Write(answer); err == nil {
+		w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
+		// An error means that the caller went away, which the API server reports by
+		// itself. But net/http may then still be about to read the buffer, so it is
+		// not used again.
+		if _, err := w.Write(buf.Bytes()); err == nil {
 			h.release(buf)
 		}
-		// The observer may take its time, the caller need not wait for it. Where the
-		// answer cannot be sent at once, it is sent when the handler returns.
+		// The caller need not wait for the observer. Where the answer cannot be sent
+		// at once, it is sent when the handler returns.
 		_ = http.NewResponseController(w).Flush()
 	}
 	ev.Duration = h.cfg.Now().Sub(start)
 	h.cfg.Observe(ev)
 }
 
-// answer returns the answer to a call. It reads the body into buf, and when that
-// is done with, writes the answer there.
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer, ev *Event) ([]byte, *callError) {
+func writeError(w http.ResponseWriter, err *httpError) {
+	switch err.status {
+	case http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodPost)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	http.Error(w, err.message, err.status)
+}
+
+// serve reads a call's body into buf and then, where the body was, writes the
+// answer.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (Event, *httpError) {
 	if err := checkCall(r); err != nil {
-		return nil, err
+		return Event{}, err
 	}
 	if err := readBody(w, r, buf); err != nil {
-		return nil, err
+		return Event{}, err
 	}
-	done, err := h.turn(r)
+	release, err := h.acquire(r.Context(), timeout(r))
 	if err != nil {
-		return nil, err
+		return Event{}, err
 	}
-	defer done()
+	defer release()
 
 	rev, decodeErr := decodeReview(buf.Bytes())
 	if decodeErr != nil {
-		return nil, &callError{http.StatusBadRequest, decodeErr.Error()}
+		return Event{}, &httpError{http.StatusBadRequest, decodeErr.Error()}
 	}
-	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: h.decideReview(rev, r.URL.Path, ev)}
+	resp, ev := h.handle(rev.Request, r.URL.Path)
+	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: resp}
 	buf.Reset()
-	buf.Grow(out.size())
-	return out.append(buf.AvailableBuffer()), nil
+	if err := out.write(buf); err != nil {
+		return Event{}, &httpError{http.StatusInternalServerError, "the answer cannot be encoded: " + err.Error()}
+	}
+	return ev, nil
 }
 
-// buffer returns an empty buffer, a spare one if there is any.
+// buffer returns an empty buffer, one that was released if there is any.
 func (h *handler) buffer() *bytes.Buffer {
 	select {
-	case buf := <-h.spare:
+	case buf := <-h.buffers:
 		return buf
 	default:
 		return new(bytes.Buffer)
 	}
 }
 
-// release makes a buffer spare, unless there are enough.
+// release keeps a buffer for another request, unless there are enough.
 func (h *handler) release(buf *bytes.Buffer) {
-	if buf.Cap() > keepBuffer {
+	if buf.Cap() > maxKeptSize {
 		return
 	}
 	buf.Reset()
 	select {
-	case h.spare <- buf:
+	case h.buffers <- buf:
 	default:
 	}
 }
 
-// checkCall looks at everything that can be known before the body is read.
-func checkCall(r *http.Request) *callError {
+// checkCall checks what is known before the body is read.
+func checkCall(r *http.Request) *httpError {
 	if r.Method != http.MethodPost {
-		return &callError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method))}
+		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method))}
 	}
 	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
-		return &callError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType))}
+		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType))}
 	}
 	if r.ContentLength > MaxBodyBytes {
 		return tooLarge()
@@ -191,11 +195,11 @@ func isJSON(contentType string) bool {
 	return err == nil && media == "application/json"
 }
 
-func tooLarge() *callError {
-	return &callError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", MaxBodyBytes)}
+func tooLarge() *httpError {
+	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", MaxBodyBytes)}
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *callError {
+func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *httpError {
 	if r.ContentLength > 0 {
 		// One byte more, so that the end is found without growing.
 		buf.Grow(int(r.ContentLength) + bytes.MinRead)
@@ -208,35 +212,40 @@ func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *callEr
 	case errors.As(err, &large):
 		return tooLarge()
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &callError{http.StatusBadRequest, "the body ended before its Content-Length"}
+		return &httpError{http.StatusBadRequest, "the body ended before its Content-Length"}
 	default:
-		return &callError{http.StatusBadRequest, "the body cannot be read: " + err.Error()}
+		return &httpError{http.StatusBadRequest, "the body cannot be read: " + err.Error()}
 	}
 }
 
-// turn waits until a request may be worked on, but not longer than its caller
-// waits for the answer. The caller says how long in the query, as API servers
-// do. The returned function gives the turn back.
-func (h *handler) turn(r *http.Request) (func(), *callError) {
-	if h.turns == nil {
+// acquire waits until a request may be handled, at most for timeout. The returned
+// function lets the next one go on.
+func (h *handler) acquire(ctx context.Context, timeout time.Duration) (release func(), _ *httpError) {
+	if h.slots == nil {
 		return func() {}, nil
 	}
-	done := func() { <-h.turns }
+	release = func() { <-h.slots }
 	select {
-	case h.turns <- struct{}{}:
-		return done, nil
+	case h.slots <- struct{}{}:
+		return release, nil
 	default:
 	}
-	wait := usualWait
-	if d, err := time.ParseDuration(r.URL.Query().Get("timeout")); err == nil && d > 0 {
-		wait = min(d, maxWait)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	select {
-	case h.turns <- struct{}{}:
-		return done, nil
+	case h.slots <- struct{}{}:
+		return release, nil
 	case <-ctx.Done():
-		return nil, &callError{http.StatusServiceUnavailable, "too busy to work on this request in time: try again"}
+		return nil, &httpError{http.StatusServiceUnavailable, "too busy to work on this request in time: try again"}
 	}
+}
+
+// timeout returns how long the caller waits for an answer, which API servers say
+// in the query.
+func timeout(r *http.Request) time.Duration {
+	d, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	if err != nil || d <= 0 {
+		return defaultTimeout
+	}
+	return min(d, maxTimeout)
 }

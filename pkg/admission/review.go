@@ -1,24 +1,24 @@
 package admission
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
-// The versions of AdmissionReview that are understood. A review is answered in
-// the version it came in, as the API server demands.
+// The versions of AdmissionReview that are understood. The API server demands
+// that a review is answered in the version it came in.
 const (
-	V1      = "admission.k8s.io/v1"
-	V1beta1 = "admission.k8s.io/v1beta1"
+	reviewV1      = "admission.k8s.io/v1"
+	reviewV1beta1 = "admission.k8s.io/v1beta1"
 )
 
-// review is the part of an AdmissionReview that matters here. The types of
-// k8s.io/api would decode old objects, options and user information for nothing.
+// review is the part of an AdmissionReview that is needed here. The types of
+// k8s.io/api would also decode old objects, options and user information.
 type review struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -33,7 +33,7 @@ type request struct {
 	Namespace   string           `json:"namespace"`
 	Name        string           `json:"name"`
 	DryRun      bool             `json:"dryRun"`
-	Object      json.RawMessage  `json:"object"`
+	Object      rawObject        `json:"object"`
 }
 
 type groupVersionKind struct {
@@ -49,9 +49,30 @@ func (k groupVersionKind) String() string {
 	return k.Group + "/" + k.Version + " " + k.Kind
 }
 
-// podCreated says whether the request is about a pod being created. What is
-// not said in the review counts as such: some tools send the object alone.
-func (r *request) podCreated() bool {
+// rawObject is the text of the object under review. It is not copied out of the
+// body, because it is most of it: decoding notes its place, and of fills in the
+// text.
+type rawObject struct {
+	text       []byte
+	start, end int64
+}
+
+// UnmarshalJSONFrom implements jsonv2.UnmarshalerFrom.
+func (o *rawObject) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	value, err := d.ReadValue()
+	o.end = d.InputOffset()
+	o.start = o.end - int64(len(value))
+	return err
+}
+
+func (o *rawObject) of(body []byte) { o.text = body[o.start:o.end:o.end] }
+
+// missing reports whether the review has no object.
+func (o *rawObject) missing() bool { return len(o.text) == 0 || string(o.text) == "null" }
+
+// createsPod reports whether a pod is being created. A field that the review
+// leaves out counts as said, because some tools send the object alone.
+func (r *request) createsPod() bool {
 	isPod := r.Kind == groupVersionKind{} || r.Kind == groupVersionKind{Version: "v1", Kind: "Pod"}
 	return isPod && r.SubResource == "" && (r.Operation == "" || r.Operation == "CREATE")
 }
@@ -65,70 +86,41 @@ func (r *request) what() string {
 	return s + " " + r.Operation
 }
 
-// reviewResponse is the AdmissionReview that is sent back.
-type reviewResponse struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"`
-	Response   response `json:"response"`
-}
-
-type response struct {
-	UID              string            `json:"uid"`
-	Allowed          bool              `json:"allowed"`
-	Status           *status           `json:"status,omitempty"`
-	Patch            []byte            `json:"patch,omitempty"` // base64 in JSON
-	PatchType        string            `json:"patchType,omitempty"`
-	AuditAnnotations map[string]string `json:"auditAnnotations,omitempty"`
-	Warnings         []string          `json:"warnings,omitempty"`
-}
-
-// status is the part of metav1.Status that the API server passes on.
-type status struct {
-	Status  string `json:"status"`
-	Message string `json:"message"`
-	Reason  string `json:"reason"`
-	Code    int    `json:"code"`
-}
-
-// decodeReview reads an AdmissionReview. Unknown fields are ignored: newer API
-// servers send more. The object may be a part of body.
+// decodeReview reads an AdmissionReview as encoding/json would: names in any
+// case, the last of two equal ones, unknown fields ignored, because newer API
+// servers send more. The object is a part of body.
 func decodeReview(body []byte) (*review, error) {
 	if len(body) == 0 {
 		return nil, errors.New("the body is empty: send an AdmissionReview")
 	}
-	envelope, object, cut := split(body)
-	if !cut {
-		envelope = body
+	r, err := unmarshal(body, jsonv1.ReportErrorsWithLegacySemantics(false))
+	if err != nil {
+		r, err = unmarshal(body)
 	}
-	var r review
-	if err := unmarshal(envelope, &r); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("the body is not an AdmissionReview: %w", err)
 	}
-	if r.Kind != "AdmissionReview" || (r.APIVersion != V1 && r.APIVersion != V1beta1) {
+	if r.Kind != "AdmissionReview" || (r.APIVersion != reviewV1 && r.APIVersion != reviewV1beta1) {
 		return nil, fmt.Errorf("apiVersion %q, kind %q are not understood: send kind AdmissionReview of %s or %s",
-			clip(r.APIVersion), clip(r.Kind), V1, V1beta1)
+			clip(r.APIVersion), clip(r.Kind), reviewV1, reviewV1beta1)
 	}
 	if r.Request == nil {
 		return nil, errors.New("the AdmissionReview has no request: set field request")
 	}
-	if cut && string(r.Request.Object) == null {
-		r.Request.Object = object
-	}
-	return &r, nil
+	r.Request.Object.of(body)
+	return r, nil
 }
 
-// unmarshal reads as encoding/json does: names in any case, the last of two equal
-// ones. What is plain is read with a faster library, set to take names in any case
-// too; what that refuses, encoding/json has the last word about.
-func unmarshal(data []byte, r *review) error {
-	if jsonv2.Unmarshal(data, r, jsonv2.MatchCaseInsensitiveNames(true), jsonv1.MatchCaseSensitiveDelimiter(true)) == nil {
-		return nil
-	}
-	*r = review{} // the attempt may have left something
-	return json.Unmarshal(data, r)
+// unmarshal decodes with encoding/json's semantics, except for what opts change.
+// To report errors as encoding/json does, it reads a body twice, first for its
+// syntax; that is why errors are reported so only when there is one.
+func unmarshal(body []byte, opts ...jsonv2.Options) (*review, error) {
+	var r review
+	err := jsonv2.Unmarshal(body, &r, jsonv1.DefaultOptionsV1(), jsonv2.JoinOptions(opts...))
+	return &r, err
 }
 
-// clip keeps text of callers short in messages.
+// clip shortens a caller's text for a message.
 func clip(s string) string {
 	const most = 80
 	if len(s) <= most {

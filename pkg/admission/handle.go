@@ -1,0 +1,77 @@
+package admission
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+)
+
+// handle answers a review's request and reports on it. It never panics: a panic
+// below denies this one pod, because a pod let in without its sidecar may do more
+// harm than one that its owner sees denied. It takes no context because nothing
+// here waits: the engine bounds its own work.
+func (h *handler) handle(req *request, path string) (resp response, ev Event) {
+	ev = Event{UID: req.UID, Namespace: req.Namespace, Name: req.Name, DryRun: req.DryRun}
+	defer func() {
+		if p := recover(); p != nil {
+			ev.Error, ev.Stack = fmt.Sprintf("panic: %v", p), debug.Stack()
+			resp = denied(decide.Decision{
+				Code:    decide.PodInvalid,
+				Outcome: decide.Refuse,
+				Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(req.UID),
+			}, http.StatusInternalServerError, "InternalError")
+		}
+		resp.UID = req.UID
+		ev.Decision, ev.Outcome, ev.Message = resp.decision.Code, resp.decision.Outcome, resp.decision.Message
+	}()
+	if !req.createsPod() {
+		return allowed(decide.Decision{
+			Code:    NotApplicable,
+			Outcome: decide.Skip,
+			Message: clip(req.what()) + " is not a pod being created: let in untouched, the webhook's rules need not name it",
+		}), ev
+	}
+	if req.Object.missing() {
+		return denied(decide.Decision{
+			Code:    decide.BadRequest,
+			Outcome: decide.Refuse,
+			Message: "the AdmissionReview has no pod: set field request.object",
+		}, http.StatusBadRequest, "BadRequest"), ev
+	}
+	engine := h.cfg.Engine()
+	if engine == nil {
+		return denied(decide.Decision{
+			Code:    decide.BadRequest,
+			Outcome: decide.Refuse,
+			Message: "the sidecar injector has no configuration yet: try again",
+		}, http.StatusServiceUnavailable, "ServiceUnavailable"), ev
+	}
+	result := engine.Inject(inject.Request{Object: req.Object.text, Namespace: req.Namespace, Path: path})
+	ev.addResult(&result)
+	if result.Decision.Outcome == decide.Refuse {
+		resp = refused(result.Decision)
+	} else {
+		resp = patched(result.Decision, result.Patch)
+	}
+	resp.AuditAnnotations.Templates = strings.Join(result.Templates, ",")
+	resp.AuditAnnotations.ConfigHash = engine.Hash()
+	resp.Warnings = result.Warnings
+	return resp, ev
+}
+
+// addResult adds what the engine knows of the pod. A pod may have a name or a
+// namespace that the request does not have.
+func (ev *Event) addResult(r *inject.Result) {
+	if r.Name != "" {
+		ev.Name = r.Name
+	}
+	if r.Namespace != "" {
+		ev.Namespace = r.Namespace
+	}
+	ev.OwnerKind, ev.OwnerName = r.Workload.TypeMeta.Kind, r.Workload.ObjectMeta.Name
+	ev.Templates = r.Templates
+}
