@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os/exec"
 	"path"
 	"slices"
@@ -20,26 +21,28 @@ const module = "github.com/sidecar-injector/istio-sidecar-injector/"
 // no line here fails the test, so that nobody adds one without a thought about
 // its place.
 //
-//	pure       config decide merge patch status: types of Kubernetes and the mesh
-//	           render post: of the others, only config's types
+//	pure       annotations config decide merge patch status: types of Kubernetes and
+//	           the mesh; render: config's types, too; proxy and classic: of the others,
+//	           only what stands below them here
 //	engine     inject composes them
-//	users      admission, workload, fleet use the engine
+//	users      admission, workload use the engine
 //	around     server, reload, health, metrics, pki, certs, webhookcfg do not know it
 //	programs   cmd wires
 var mayImport = map[string][]string{
-	"pkg/config": {},
-	"pkg/decide": {},
-	"pkg/merge":  {"internal/podschema"},
-	"pkg/patch":  {"internal/podschema"},
-	"pkg/status": {},
-	"pkg/render": {"pkg/config"},
-	"pkg/post":   {"pkg/config", "pkg/status"},
+	"pkg/config":      {},
+	"pkg/decide":      {},
+	"pkg/merge":       {"internal/podschema"},
+	"pkg/patch":       {"internal/podschema"},
+	"pkg/status":      {},
+	"pkg/render":      {"pkg/config"},
+	"pkg/annotations": {},
+	"pkg/proxy":       {"pkg/annotations"},
+	"pkg/classic":     {"pkg/proxy"},
 
-	"pkg/inject": {"pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/post", "pkg/render", "pkg/status"},
+	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	"pkg/admission": {"pkg/decide", "pkg/inject"},
 	"pkg/workload":  {"pkg/config", "pkg/decide", "pkg/inject"},
-	"pkg/fleet":     {"internal/kube", "pkg/config", "pkg/decide", "pkg/inject", "pkg/status", "pkg/workload"},
 
 	"pkg/server":     {},
 	"pkg/reload":     {},
@@ -55,7 +58,7 @@ var onlyIn = map[string][]string{
 	"github.com/cloudflare/cfssl":            {"pkg/pki"},
 	"github.com/prometheus/client_golang":    {"pkg/metrics"},
 	"github.com/fsnotify/fsnotify":           {"pkg/reload"},
-	"k8s.io/client-go":                       {"pkg/fleet", "internal/kube"},
+	"k8s.io/client-go":                       {"internal/kube"},
 	"helm.sh/helm":                           {},
 	"github.com/spf13/cobra":                 {},
 	"k8s.io/cli-runtime":                     {},
@@ -112,9 +115,12 @@ func within(importPath, root string) bool {
 }
 
 func TestImportsGoOneWay(t *testing.T) {
-	found := 0
-	for _, p := range list(t, "./pkg/...") {
-		found++
+	exists := map[string]bool{}
+	for _, p := range list(t, "./pkg/...", "./internal/...") {
+		exists[p.ImportPath] = true
+		if !strings.HasPrefix(p.ImportPath, "pkg/") {
+			continue
+		}
 		allowed, known := mayImport[p.ImportPath]
 		if !known {
 			t.Errorf("%s has no line in mayImport: give it its place in the architecture", p.ImportPath)
@@ -126,8 +132,16 @@ func TestImportsGoOneWay(t *testing.T) {
 			}
 		}
 	}
-	if found < 10 {
-		t.Errorf("only %d packages found in pkg", found)
+	named := slices.Collect(maps.Keys(mayImport))
+	for _, rules := range []map[string][]string{mayImport, onlyIn} {
+		for _, allowed := range rules {
+			named = append(named, allowed...)
+		}
+	}
+	for _, name := range named {
+		if !exists[name] {
+			t.Errorf("the rules name %s, which does not exist", name)
+		}
 	}
 }
 

@@ -44,17 +44,17 @@ func (s *Snapshot) Unusable() error {
 	return first
 }
 
-// Remarks returns what is no error but worth knowing: the notes of the
-// configuration, and fields that templates give to the samples which no pod
-// has, as far as this version knows. Such a field is passed on as it is, and the
-// API server drops it if it does not know it either; more often than a novelty it
-// is a slip of the pen.
-func (s *Snapshot) Remarks() []string {
+// Warnings returns what is no error but is probably not what the author of the
+// configuration wants: the notes of the configuration, and fields that templates
+// give to the samples and that this version does not know. Such a field is passed
+// on as it is, and the API server drops it if it does not know it either. It is
+// more often a misspelling than a field of a newer Kubernetes.
+func (s *Snapshot) Warnings() []string {
 	out := slices.Clone(s.config.Notes)
 	for _, pod := range samples() {
-		for _, remark := range s.unknown(pod) {
-			if !slices.Contains(out, remark) {
-				out = append(out, remark)
+		for _, warning := range s.unknown(pod) {
+			if !slices.Contains(out, warning) {
+				out = append(out, warning)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Snapshot) Remarks() []string {
 }
 
 // unknown renders the default templates for a pod and lists unknown fields.
-// What goes wrong is Check's to tell.
+// Errors are left to Check.
 func (s *Snapshot) unknown(pod *corev1.Pod) (out []string) {
 	defer func() { _ = recover() }()
 	if s.config.Dialect == config.Classic {

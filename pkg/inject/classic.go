@@ -3,25 +3,26 @@ package inject
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/classic"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
 // classic injects one pod in the classic dialect.
 func (w *work) classic() (*corev1.Pod, error) {
-	pod := own(classicStripped(w.original))
+	pod := proxy.CopyForWrite(classicStripped(w.original))
 	f, err := w.fragment(pod)
 	if err != nil {
 		return nil, err
 	}
 	f.Append(pod)
 	if w.s.tokenGroup() {
-		post.SetTokenGroup(&pod.Spec)
+		classic.SetTokenGroup(&pod.Spec)
 	}
 	if f.RewriteAppHTTPProbe {
-		post.RewriteClassic(pod)
+		classic.RedirectProbes(pod)
 	}
 	now := status.Of(&corev1.PodSpec{
 		InitContainers: f.InitContainers, Containers: f.Containers,
@@ -45,7 +46,7 @@ func (s *Snapshot) tokenGroup() bool {
 
 // fragment renders the template for a pod that carries no earlier injection. It
 // must not be changed.
-func (w *work) fragment(pod *corev1.Pod) (*post.Fragment, error) {
+func (w *work) fragment(pod *corev1.Pod) (*classic.Fragment, error) {
 	meta := pod.ObjectMeta
 	meta.Namespace = w.namespace
 	deployment := w.owner.ObjectMeta
@@ -59,7 +60,7 @@ func (w *work) fragment(pod *corev1.Pod) (*post.Fragment, error) {
 		Spec:           &pod.Spec,
 		ProxyConfig:    mesh.DefaultConfig,
 		MeshConfig:     mesh,
-	}, &w.s.fragments, post.ParseFragment)
+	}, &w.s.fragments, classic.ParseFragment)
 	return f, refuseRendering(config.ClassicTemplate, err)
 }
 
@@ -71,6 +72,6 @@ func classicStripped(pod *corev1.Pod) *corev1.Pod {
 		before = status.Legacy()
 	}
 	out := status.WithoutLists(status.WithoutContainers(pod, before, status.Overrides{}), before)
-	post.RestoreClassic(&out.Spec, post.Find(pod.Spec.Containers, post.Proxy))
+	classic.RestoreProbes(&out.Spec, proxy.FindContainer(pod.Spec.Containers, proxy.Name))
 	return out
 }

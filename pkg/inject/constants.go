@@ -2,7 +2,7 @@ package inject
 
 import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
@@ -33,8 +33,8 @@ func (s *Snapshot) constantData() render.Data {
 		MeshConfig:               s.config.Mesh,
 		Values:                   s.config.Values,
 		Revision:                 s.options.Revision,
-		ProxyUID:                 post.DefaultProxyID,
-		ProxyGID:                 post.DefaultProxyID,
+		ProxyUID:                 proxy.DefaultID,
+		ProxyGID:                 proxy.DefaultID,
 		InboundTrafficPolicyMode: s.inbound,
 		CompliancePolicy:         s.options.CompliancePolicy,
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
@@ -26,7 +26,7 @@ type injection struct {
 	before    status.Status
 	again     bool
 	overrides status.Overrides
-	env       map[string]string
+	location  proxy.Location
 	// pod becomes the result; template is what the templates alone make. Both
 	// share memory with the pod received and with overlays: what they refer to
 	// is replaced, never changed.
@@ -44,11 +44,11 @@ func (w *work) current() (*corev1.Pod, error) {
 		return nil, refuse(decide.InvalidAnnotation, err)
 	}
 	in.noteBefore(&in.before, in.again)
-	in.env = in.clusterEnv()
+	in.location = proxy.NewLocation(w.req.Path, w.s.values.cluster, w.s.values.network, w.original.Labels)
 	declared := w.original
 	if w.s.options.Platform == PlatformOpenShift {
-		declared = own(declared)
-		post.ForgetAssignedUser(declared)
+		declared = proxy.CopyForWrite(declared)
+		proxy.DropAssignedUser(declared)
 	}
 	pod := *declared
 	in.pod = &pod
@@ -56,7 +56,7 @@ func (w *work) current() (*corev1.Pod, error) {
 		return nil, err
 	}
 	in.warnLost(&declared.Spec)
-	in.pod = own(in.pod)
+	in.pod = proxy.CopyForWrite(in.pod)
 	if err := in.reapply(declared); err != nil {
 		return nil, refuse(decide.MergeError, err)
 	}
@@ -64,33 +64,9 @@ func (w *work) current() (*corev1.Pod, error) {
 		return nil, err
 	}
 	if in.again {
-		post.KeepOrder(&w.original.Spec, &in.pod.Spec)
+		proxy.KeepOrder(&w.original.Spec, &in.pod.Spec)
 	}
 	return in.pod, nil
-}
-
-// clusterEnv tells cluster and network: the path says, else the values; the
-// pod's label goes before both for the network, and an empty one before the
-// values.
-func (in *injection) clusterEnv() map[string]string {
-	env := post.ParsePath(in.req.Path)
-	if env == nil {
-		env = map[string]string{}
-	}
-	set := func(name, value string) {
-		if value != "" && env[name] == "" {
-			env[name] = value
-		}
-	}
-	set(post.ClusterEnv, in.s.values.cluster)
-	network, ok := in.original.Labels[post.NetworkLabel]
-	switch {
-	case !ok:
-		set(post.NetworkEnv, in.s.values.network)
-	case network != "":
-		env[post.NetworkEnv] = network
-	}
-	return env
 }
 
 // render executes the templates in order, shown the pod, and merges each onto
@@ -111,8 +87,8 @@ func (in *injection) render(view *corev1.Pod) error {
 		if in.pod == nil {
 			continue
 		}
-		if post.Native(in.pod.Annotations, data.NativeSidecars) && post.Find(in.template.Spec.InitContainers, post.Proxy) != nil {
-			post.MoveProxy(&in.pod.Spec)
+		if proxy.Native(in.pod.Annotations, data.NativeSidecars) && proxy.FindContainer(in.template.Spec.InitContainers, proxy.Name) != nil {
+			proxy.MoveToInit(&in.pod.Spec)
 		}
 		had := len(in.pod.Spec.Containers)
 		if err := merge.Apply(in.pod, overlay); err != nil {
@@ -137,11 +113,11 @@ func (in *injection) render(view *corev1.Pod) error {
 // noteNative tells whether the proxy becomes a native sidecar, and who says so.
 func (in *injection) noteNative(pod *corev1.Pod, setting bool) {
 	found := "off"
-	if post.Native(pod.Annotations, setting) {
+	if proxy.Native(pod.Annotations, setting) {
 		found = "on"
 	}
-	if post.Native(pod.Annotations, true) == post.Native(pod.Annotations, false) {
-		found += " (annotation " + post.NativeSidecarKey + ")"
+	if proxy.Native(pod.Annotations, true) == proxy.Native(pod.Annotations, false) {
+		found += " (annotation " + proxy.NativeSidecarKey + ")"
 	}
 	in.note("native sidecars", found)
 }
@@ -190,7 +166,7 @@ func (in *injection) data(view *corev1.Pod) *render.Data {
 	kind := s.values.imageType(meta.Annotations, in.proxyConfig)
 	data := s.constantData()
 	if s.options.Platform == PlatformOpenShift {
-		data.ProxyUID, data.ProxyGID = post.ProxyIDs(s.namespaceAnnotations(in.namespace))
+		data.ProxyUID, data.ProxyGID = proxy.OpenShiftIDs(s.namespaceAnnotations(in.namespace))
 	}
 	data.TypeMeta, data.DeploymentMeta = in.owner.TypeMeta, &in.owner.ObjectMeta
 	data.ObjectMeta, data.Spec = &meta, &view.Spec
@@ -204,9 +180,9 @@ func (in *injection) data(view *corev1.Pod) *render.Data {
 // stripped is the pod without an earlier injection, as far as templates see it.
 func (in *injection) stripped(pod *corev1.Pod) *corev1.Pod {
 	out := status.WithoutContainers(pod, in.before, in.overrides)
-	if in.again && post.PointsAtAgent(out.Annotations, in.s.StatusPort()) {
+	if in.again && in.s.metrics().PointsAtAgent(out.Annotations) {
 		out.Annotations = maps.Clone(out.Annotations)
-		post.ClearScrape(out.Annotations)
+		proxy.ClearScrape(out.Annotations)
 	}
 	return out
 }
@@ -222,19 +198,24 @@ func (s *Snapshot) namespaceAnnotations(namespace string) map[string]string {
 // finish does what templates cannot.
 func (in *injection) finish() error {
 	s, pod := in.s, in.pod
-	post.Cluster(pod, in.env, in.again)
-	merges := s.config.Mesh.GetEnablePrometheusMerge()
-	metrics := post.Metrics{Merge: merges == nil || merges.Value, StatusPort: s.StatusPort()}
-	if err := post.Prometheus(pod, metrics); err != nil {
+	in.location.Apply(pod, in.again)
+	if err := s.metrics().Apply(pod); err != nil {
 		return refuse(decide.InvalidAnnotation, err)
 	}
-	post.SecurePort(pod)
-	post.RewriteProbes(pod, post.Probes{Rewrite: s.values.rewriteProbe, StatusPort: s.StatusPort()}, in.again)
+	proxy.AnnounceSecurePort(pod)
+	proxy.Probes{Rewrite: s.values.rewriteProbe, StatusPort: s.StatusPort()}.Apply(pod, in.again)
 	now := status.Of(&in.template.Spec)
 	in.noteStatus(&now)
 	now.Revision = s.options.Revision
 	pod.Annotations[status.Key] = now.String()
 	maps.Copy(pod.Annotations, s.config.InjectedAnnotations)
-	post.Order(pod, s.values.hold || in.proxyConfig.GetHoldApplicationUntilProxyStarts().GetValue())
+	proxy.Order(pod, s.values.hold || in.proxyConfig.GetHoldApplicationUntilProxyStarts().GetValue())
 	return nil
+}
+
+// metrics are the settings for the application's metrics; the mesh merges them
+// unless it says otherwise.
+func (s *Snapshot) metrics() proxy.Metrics {
+	merge := s.config.Mesh.GetEnablePrometheusMerge()
+	return proxy.Metrics{Merge: merge == nil || merge.Value, StatusPort: s.StatusPort()}
 }

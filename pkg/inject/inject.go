@@ -9,10 +9,10 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 )
 
-const proxyConfigKey = post.ProxyConfigKey
+// proxyConfigKey overlays the mesh's proxy configuration for one pod.
+const proxyConfigKey = "proxy.istio.io/config"
 
 // refusal is an error with the code that it is reported under.
 type refusal struct {

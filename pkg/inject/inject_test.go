@@ -300,22 +300,22 @@ func TestUnknownFieldsOfTemplates(t *testing.T) {
 	}
 }
 
-func TestRemarks(t *testing.T) {
+func TestWarnings(t *testing.T) {
 	s := of(t, sidecar("spec:\n  containers:\n  - name: istio-proxy\n    image: p\n    securitycontext: {}\n")+"revision: a\n", "", "", inject.Options{})
-	got := strings.Join(s.Remarks(), "\n")
+	got := strings.Join(s.Warnings(), "\n")
 	want := "config.yaml:10: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod that this version knows, it is passed on unchecked"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	for name, s := range lawSnapshots(t) {
-		if r := s.Remarks(); len(r) != 0 {
+		if r := s.Warnings(); len(r) != 0 {
 			t.Errorf("%s: %q", name, r)
 		}
 	}
-	if r := of(t, sidecar("{{ fail \"x\" }}"), "", "", inject.Options{}).Remarks(); len(r) != 0 {
+	if r := of(t, sidecar("{{ fail \"x\" }}"), "", "", inject.Options{}).Warnings(); len(r) != 0 {
 		t.Errorf("a template that fails: %q", r)
 	}
-	if r := of(t, sidecar("a: b"), "", "", inject.Options{Cluster: brokenCluster{}}).Remarks(); len(r) != 0 {
+	if r := of(t, sidecar("a: b"), "", "", inject.Options{Cluster: brokenCluster{}}).Warnings(); len(r) != 0 {
 		t.Errorf("a bug: %q", r)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 )
 
 // warnLost tells of containers that the pod came with and the templates have
@@ -17,7 +17,7 @@ func (in *injection) warnLost(before *corev1.PodSpec) {
 	var names []string
 	for _, list := range [][]corev1.Container{before.InitContainers, before.Containers} {
 		for i := range list {
-			if post.FindAnywhere(&in.pod.Spec, list[i].Name) == nil {
+			if proxy.FindInPod(&in.pod.Spec, list[i].Name) == nil {
 				names = append(names, list[i].Name)
 			}
 		}

@@ -7,8 +7,9 @@ import (
 	meshconfig "istio.io/api/mesh/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/annotations"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
@@ -23,30 +24,30 @@ func (in *injection) reapply(declared *corev1.Pod) error {
 	var used status.Overrides
 	var err error
 	used.Containers, err = in.reapplyTo(in.pod.Spec.Containers, in.template.Spec.Containers, func(name string) *corev1.Container {
-		return in.declared(name, in.overrides.Containers, in.before.Containers, post.Find(declared.Spec.Containers, name))
+		return in.declared(name, in.overrides.Containers, in.before.Containers, proxy.FindContainer(declared.Spec.Containers, name))
 	})
 	if err != nil {
 		return err
 	}
 	used.InitContainers, err = in.reapplyTo(in.pod.Spec.InitContainers, in.template.Spec.InitContainers, func(name string) *corev1.Container {
-		return in.declared(name, in.overrides.InitContainers, in.before.InitContainers, post.FindAnywhere(&declared.Spec, name))
+		return in.declared(name, in.overrides.InitContainers, in.before.InitContainers, proxy.FindInPod(&declared.Spec, name))
 	})
 	if err != nil {
 		return err
 	}
 	in.save(used)
-	user := post.Find(used.InitContainers, post.Proxy)
+	user := proxy.FindContainer(used.InitContainers, proxy.Name)
 	if user == nil {
-		user = post.Find(used.Containers, post.Proxy)
+		user = proxy.FindContainer(used.Containers, proxy.Name)
 	}
-	post.ProxyUser(in.pod, user, in.tproxy())
+	proxy.PropagateUser(in.pod, user, in.tproxy())
 	return nil
 }
 
 // declared returns the user's version of a container: the one that was saved,
 // or the one in the pod unless it is there from an earlier injection only.
 func (in *injection) declared(name string, saved []corev1.Container, injected []string, inPod *corev1.Container) *corev1.Container {
-	if c := post.Find(saved, name); c != nil {
+	if c := proxy.FindContainer(saved, name); c != nil {
 		return c
 	}
 	if slices.Contains(injected, name) {
@@ -64,7 +65,7 @@ func (in *injection) save(used status.Overrides) {
 	more := func(saved, used []corev1.Container) []corev1.Container {
 		saved = slices.Clip(saved)
 		for _, c := range used {
-			if post.Find(saved, c.Name) == nil && !slices.Contains(injected, c.Name) {
+			if proxy.FindContainer(saved, c.Name) == nil && !slices.Contains(injected, c.Name) {
 				saved = append(saved, c)
 			}
 		}
@@ -83,7 +84,7 @@ func (in *injection) reapplyTo(list, template []corev1.Container, find func(name
 	var used []corev1.Container
 	for i := range template {
 		user := find(template[i].Name)
-		at := post.Find(list, template[i].Name)
+		at := proxy.FindContainer(list, template[i].Name)
 		if user == nil || at == nil {
 			continue
 		}
@@ -94,7 +95,7 @@ func (in *injection) reapplyTo(list, template []corev1.Container, find func(name
 		used = append(used, overlay)
 		in.note("container "+overlay.Name, "declared by the user too: what the user sets goes before the template")
 		if in.again {
-			post.DropRewritten(at, &overlay)
+			proxy.DropRedirected(at, &overlay)
 		}
 		merged, err := merge.Container(at, &overlay)
 		if err != nil {
@@ -108,5 +109,5 @@ func (in *injection) reapplyTo(list, template []corev1.Container, find func(name
 // tproxy reports whether traffic is redirected by TPROXY.
 func (in *injection) tproxy() bool {
 	return in.proxyConfig.GetInterceptionMode() == meshconfig.ProxyConfig_TPROXY ||
-		in.pod.Annotations[post.InterceptionModeKey] == "TPROXY"
+		in.pod.Annotations[annotations.InterceptionMode] == "TPROXY"
 }

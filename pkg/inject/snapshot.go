@@ -10,10 +10,10 @@ import (
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/classic"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
@@ -31,7 +31,7 @@ type Snapshot struct {
 	inbound string
 	// overlays and fragments are the only parts that change; they may at any time.
 	overlays  texts[*merge.Overlay]
-	fragments texts[*post.Fragment]
+	fragments texts[*classic.Fragment]
 }
 
 // Compile makes a snapshot. The error names every template that cannot be

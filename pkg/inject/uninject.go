@@ -9,7 +9,7 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
@@ -79,16 +79,18 @@ func (s *undo) current(pod *corev1.Pod, before status.Status) (*corev1.Pod, erro
 	if err != nil {
 		return nil, err
 	}
-	proxy := post.FindAnywhere(&pod.Spec, post.Proxy)
-	out := own(status.WithoutLists(pod, before))
-	post.RestoreProbes(&out.Spec, proxy)
-	post.RestoreScrape(out.Annotations, proxy, s.StatusPort())
-	out = own(status.WithoutContainers(out, before, asDeclared(saved)))
+	out := proxy.CopyForWrite(status.WithoutLists(pod, before))
+	// The records are on the proxy, so they are read before it is removed.
+	proxy.RevertProbes(out)
+	proxy.RevertSecurePort(out)
+	s.metrics().Revert(out)
+	proxy.NewLocation(s.req.Path, s.values.cluster, s.values.network, nil).Revert(out)
+	out = proxy.CopyForWrite(status.WithoutContainers(out, before, asDeclared(saved)))
 	delete(out.Annotations, status.OverridesKey)
-	if slices.Contains(before.InitContainers, post.Proxy) || slices.Contains(before.Containers, post.Proxy) {
-		post.UnmoveProxy(&out.Spec)
+	if slices.Contains(before.InitContainers, proxy.Name) || slices.Contains(before.Containers, proxy.Name) {
+		proxy.MoveBack(&out.Spec)
 	}
-	s.forgetOurOwn(out, proxy)
+	s.removeInjectedAnnotations(out)
 	if err := s.forgetRendered(out); err != nil {
 		return nil, err
 	}
@@ -110,19 +112,12 @@ func asDeclared(saved status.Overrides) status.Overrides {
 	return status.Overrides{Containers: named(saved.Containers), InitContainers: named(saved.InitContainers)}
 }
 
-// forgetOurOwn removes labels and annotations that the engine adds itself.
-func (s *undo) forgetOurOwn(pod *corev1.Pod, proxy *corev1.Container) {
+// removeInjectedAnnotations removes the annotations that every injected pod gets.
+func (s *undo) removeInjectedAnnotations(pod *corev1.Pod) {
 	for k, v := range s.config.InjectedAnnotations {
 		if pod.Annotations[k] == v {
 			delete(pod.Annotations, k)
 		}
-	}
-	network := orElse(post.ParsePath(s.req.Path)[post.NetworkEnv], s.values.network)
-	if network != "" && pod.Labels[post.NetworkLabel] == network {
-		delete(pod.Labels, post.NetworkLabel)
-	}
-	if port, ok := post.SecurePortOf(proxy); ok && pod.Annotations[post.SecurePortKey] == port {
-		delete(pod.Annotations, post.SecurePortKey)
 	}
 }
 
@@ -142,7 +137,7 @@ func (s *undo) forgetRendered(pod *corev1.Pod) error {
 	if err != nil {
 		return err
 	}
-	post.ForgetFields(&pod.Spec, &template.Spec)
+	removeTemplateFields(&pod.Spec, &template.Spec)
 	return nil
 }
 
@@ -158,7 +153,7 @@ func (s *undo) forgetKey(pod *corev1.Pod, list func(*corev1.Pod) *map[string]str
 	without := *pod
 	m := maps.Clone(*list(pod))
 	*list(&without) = m
-	for _, less := range post.Shortened(value) {
+	for _, less := range possibleOriginals(value) {
 		if less == nil {
 			delete(m, key)
 		} else {

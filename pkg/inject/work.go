@@ -8,10 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/annotations"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
@@ -71,7 +71,7 @@ func (w *work) noteBefore(s *status.Status, present bool) {
 }
 
 func (w *work) run() (*corev1.Pod, error) {
-	if err := refuse(decide.InvalidAnnotation, post.CheckAnnotations(w.original.Annotations)); err != nil {
+	if err := refuse(decide.InvalidAnnotation, annotations.Check(w.original.Annotations)); err != nil {
 		return nil, err
 	}
 	if w.s.config.Dialect == config.Classic {
@@ -117,12 +117,4 @@ func (s *Snapshot) selectTemplates(annotations map[string]string) ([]string, err
 		}
 	}
 	return out, nil
-}
-
-// own returns a copy whose lists of containers, labels and annotations may be
-// written to.
-func own(pod *corev1.Pod) *corev1.Pod {
-	out := *pod
-	post.Own(&out)
-	return &out
 }

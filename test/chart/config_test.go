@@ -130,8 +130,8 @@ func TestConfigurationInjects(t *testing.T) {
 				if err := s.Check(); err != nil {
 					t.Error(err)
 				}
-				if remarks := s.Remarks(); len(remarks) > 0 {
-					t.Errorf("remarks: %s", strings.Join(remarks, "\n"))
+				if warnings := s.Warnings(); len(warnings) > 0 {
+					t.Errorf("warnings: %s", strings.Join(warnings, "\n"))
 				}
 				before, after := application(), injected(t, s, application())
 				added := len(after.Spec.Containers) + len(after.Spec.InitContainers) - len(before.Spec.Containers)

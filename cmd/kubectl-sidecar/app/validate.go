@@ -42,8 +42,8 @@ func (p *program) validate(ctx context.Context, o *options, file string) error {
 	if err != nil {
 		return err
 	}
-	for _, remark := range snapshot.Remarks() {
-		p.warn("%s", remark)
+	for _, warning := range snapshot.Warnings() {
+		p.warn("%s", warning)
 	}
 	err = snapshot.Check()
 	tried := ""

@@ -12,7 +12,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/post"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/pods"
 )
@@ -50,9 +50,8 @@ func BenchmarkStage(b *testing.B) {
 			{"parse", func() error { _, err := merge.ParseOverlay(s.text); return err }},
 			{"merge", func() error { _, err := merge.Strategic(s.pod, s.overlay); return err }},
 			{"probes", func() error {
-				pod := *s.result.Pod
-				post.Own(&pod)
-				post.RewriteProbes(&pod, post.Probes{Rewrite: true, StatusPort: 15020}, false)
+				pod := proxy.CopyForWrite(s.result.Pod)
+				proxy.Probes{Rewrite: true, StatusPort: 15020}.Apply(pod, false)
 				return nil
 			}},
 			{"diff", func() error { _, err := patch.DiffUnique(s.raw, s.pod, s.result.Pod); return err }},

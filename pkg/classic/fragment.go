@@ -1,4 +1,4 @@
-package post
+package classic
 
 import (
 	"fmt"
@@ -10,9 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 )
 
-// Fragment is what a template of the classic dialect renders.
+// Fragment is what a template renders.
 type Fragment struct {
 	RewriteAppHTTPProbe bool                          `json:"rewriteAppHTTPProbe"`
 	InitContainers      []corev1.Container            `json:"initContainers"`
@@ -23,16 +25,16 @@ type Fragment struct {
 	SecurityContext     *corev1.PodSecurityContext    `json:"securityContext"`
 }
 
-// ParseFragment reads the YAML text of a fragment. Numbers are taken for
-// strings where a string is wanted, as arguments in old templates need.
+// ParseFragment reads a fragment in YAML. Where a field is a string, numbers are
+// read as strings, because old templates give numbers as arguments.
 func ParseFragment(text []byte) (*Fragment, error) {
 	f := new(Fragment)
 	if err := yaml.Unmarshal(text, f); err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: "))
 	}
-	// A container had no restart policy of its own at the time, and what stood
-	// there was ignored: the templates in the field have a stray `Always` on
-	// istio-init, which today would make it an init container without end.
+	// At the time of this dialect containers had no restart policy of their own, and
+	// one in a template was ignored. Templates in use have `Always` on istio-init,
+	// which today would make it an init container that never ends.
 	for i := range f.InitContainers {
 		f.InitContainers[i].RestartPolicy = nil
 	}
@@ -46,7 +48,7 @@ func ParseFragment(text []byte) (*Fragment, error) {
 // setConcurrency gives a proxy as many worker threads as it has CPUs, rounded
 // up, unless the template says how many.
 func setConcurrency(c *corev1.Container) {
-	if c.Name != Proxy {
+	if c.Name != proxy.Name {
 		return
 	}
 	if v, ok := flagValue(c.Args, "concurrency"); ok && v > 0 {
@@ -87,9 +89,9 @@ func flagValue(args []string, name string) (int, bool) {
 // tokenMount is where the kubelet puts the service account's token.
 const tokenMount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// Append adds the fragment to a pod. The proxy gets the service account's token
-// that the application's containers have: it was added to them before the
-// injection, and would not be added to the proxy after it.
+// Append adds the fragment to a pod. The proxy gets the mount of the service
+// account's token that the application's containers have: the API server adds it
+// before the injection, and does not add it to the proxy afterwards.
 func (f *Fragment) Append(pod *corev1.Pod) {
 	var token *corev1.VolumeMount
 	for i := range pod.Spec.Containers {
@@ -102,7 +104,7 @@ func (f *Fragment) Append(pod *corev1.Pod) {
 	}
 	containers := slices.Clone(f.Containers)
 	for i := range containers {
-		if c := &containers[i]; c.Name == Proxy && token != nil {
+		if c := &containers[i]; c.Name == proxy.Name && token != nil {
 			c.VolumeMounts = append(slices.Clip(c.VolumeMounts), *token)
 		}
 	}
@@ -119,27 +121,14 @@ func (f *Fragment) Append(pod *corev1.Pod) {
 	}
 }
 
-// SetTokenGroup lets the proxy, which is not root, read the token that secret
-// discovery needs.
-func SetTokenGroup(spec *corev1.PodSpec) {
-	var sc corev1.PodSecurityContext
-	if spec.SecurityContext != nil {
-		sc = *spec.SecurityContext
+// Revert removes what Append has set besides the items of lists, which the status
+// annotation names: a field of the spec that still has the fragment's value.
+func (f *Fragment) Revert(pod *corev1.Pod) {
+	spec := &pod.Spec
+	if f.DNSConfig != nil && equality.Semantic.DeepEqual(f.DNSConfig, spec.DNSConfig) {
+		spec.DNSConfig = nil
 	}
-	group := DefaultProxyID
-	sc.FSGroup = &group
-	spec.SecurityContext = &sc
-}
-
-// UnsetTokenGroup undoes SetTokenGroup.
-func UnsetTokenGroup(spec *corev1.PodSpec) {
-	if spec.SecurityContext == nil || spec.SecurityContext.FSGroup == nil || *spec.SecurityContext.FSGroup != DefaultProxyID {
-		return
-	}
-	sc := *spec.SecurityContext
-	sc.FSGroup = nil
-	spec.SecurityContext = &sc
-	if equality.Semantic.DeepEqual(sc, corev1.PodSecurityContext{}) {
+	if f.SecurityContext != nil && equality.Semantic.DeepEqual(f.SecurityContext, spec.SecurityContext) {
 		spec.SecurityContext = nil
 	}
 }

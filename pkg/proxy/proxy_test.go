@@ -1,4 +1,4 @@
-package post
+package proxy
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/annotations"
 )
 
 func list(names ...string) []corev1.Container {
@@ -30,49 +32,61 @@ func joined(l []corev1.Container) string {
 // newPod is a pod with an application and the proxy, owned by the test.
 func newPod(annotations map[string]string) *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: annotations}}
-	pod.Spec.Containers = list("app", Proxy)
-	Own(pod)
-	return pod
+	pod.Spec.Containers = list("app", Name)
+	return CopyForWrite(pod)
 }
 
 func env(t *testing.T, pod *corev1.Pod, name string) string {
 	t.Helper()
-	c := FindAnywhere(&pod.Spec, Proxy)
+	c := Find(&pod.Spec)
 	if c == nil {
 		return "(no proxy)"
 	}
-	if e := lookupEnv(c, name); e != nil {
+	if e := LookupEnv(c, name); e != nil {
 		return e.Value
 	}
 	return "(not set)"
 }
 
-func TestParsePath(t *testing.T) {
-	for path, want := range map[string]map[string]string{
-		"":                                nil,
-		"/inject":                         nil,
-		"/inject/":                        nil,
-		"/other/cluster/a":                nil,
-		"/inject/cluster/c1/net/n1":       {ClusterEnv: "c1", NetworkEnv: "n1"},
-		"/inject/cluster/c1/":             {ClusterEnv: "c1"},
-		"/inject/net/a--slash--b/foo/x":   {NetworkEnv: "a/b", "FOO": "x"},
-		"/inject/cluster/c1/trailing":     {ClusterEnv: "c1"},
-		"/inject//x":                      {},
-		"/inject/:ENV:cluster=c1:ENV:A=b": {ClusterEnv: "c1", "A": "b"},
-		"/inject/:ENV:net=a=b:ENV:=x:ENV:novalue:ENV:B=": {NetworkEnv: "a=b", "B": ""},
+func TestNewLocation(t *testing.T) {
+	network := func(s string) map[string]string { return map[string]string{NetworkLabel: s} }
+	for _, tc := range []struct {
+		path, cluster, network string
+		labels                 map[string]string
+		want                   Location
+	}{
+		{path: "", want: Location{}},
+		{path: "/inject", want: Location{}},
+		{path: "/inject/", want: Location{}},
+		{path: "/other/cluster/a", want: Location{}},
+		{path: "/inject/cluster/c1/net/n1", want: Location{ClusterEnv: "c1", NetworkEnv: "n1"}},
+		{path: "/inject/cluster/c1/", want: Location{ClusterEnv: "c1"}},
+		{path: "/inject/net/a--slash--b/foo/x", want: Location{NetworkEnv: "a/b", "FOO": "x"}},
+		{path: "/inject/cluster/c1/trailing", want: Location{ClusterEnv: "c1"}},
+		{path: "/inject//x", want: Location{}},
+		{path: "/inject/:ENV:cluster=c1:ENV:A=b", want: Location{ClusterEnv: "c1", "A": "b"}},
+		{path: "/inject/:ENV:net=a=b:ENV:=x:ENV:novalue:ENV:B=", want: Location{NetworkEnv: "a=b", "B": ""}},
+
+		{cluster: "c", network: "n", want: Location{ClusterEnv: "c", NetworkEnv: "n"}},
+		{path: "/inject/cluster/p/net/p", cluster: "c", network: "n", want: Location{ClusterEnv: "p", NetworkEnv: "p"}},
+		{path: "/inject/net//cluster/p", network: "n", want: Location{ClusterEnv: "p", NetworkEnv: "n"}},
+		{path: "/inject/net/p", network: "n", labels: network("l"), want: Location{NetworkEnv: "l"}},
+		{path: "/inject/net/p", network: "n", labels: network(""), want: Location{NetworkEnv: "p"}},
+		{network: "n", labels: network(""), want: Location{}},
+		{network: "n", labels: map[string]string{"a": "b"}, want: Location{NetworkEnv: "n"}},
 	} {
-		if got := ParsePath(path); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: got %v, want %v", path, got, want)
+		if got := NewLocation(tc.path, tc.cluster, tc.network, tc.labels); !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%+v: got %v", tc, got)
 		}
 	}
 }
 
-func TestCluster(t *testing.T) {
+func TestLocation(t *testing.T) {
 	pod := newPod(nil)
 	shared := []corev1.EnvVar{{Name: ClusterEnv, Value: "old"}, {Name: "A", Value: "a"}}
 	pod.Spec.Containers[1].Env = shared
-	want := map[string]string{NetworkEnv: "n1", ClusterEnv: "c1"}
-	Cluster(pod, want, false)
+	want := Location{NetworkEnv: "n1", ClusterEnv: "c1"}
+	want.Apply(pod, false)
 	order := func() string {
 		var s []string
 		for _, e := range pod.Spec.Containers[1].Env {
@@ -87,21 +101,29 @@ func TestCluster(t *testing.T) {
 		t.Errorf("labels %v, shared list %v", pod.Labels, shared)
 	}
 	pod.Spec.Containers[1].Env = append(pod.Spec.Containers[1].Env, corev1.EnvVar{Name: "Z", Value: "z"})
-	Cluster(pod, want, true)
+	want.Apply(pod, true)
 	if got := order(); got != "A=a ISTIO_META_CLUSTER_ID=c1 ISTIO_META_NETWORK=n1 Z=z" {
 		t.Errorf("again: got %s", got)
 	}
+	(Location{NetworkEnv: "other"}).Revert(pod)
+	Location{}.Revert(pod)
+	if pod.Labels[NetworkLabel] != "n1" {
+		t.Error("the label of another network has been removed")
+	}
+	want.Revert(pod)
+	if len(pod.Labels) != 0 {
+		t.Errorf("labels left: %v", pod.Labels)
+	}
 	none := newPod(nil)
-	Cluster(none, nil, false)
-	bare := &corev1.Pod{}
-	Own(bare)
-	Cluster(bare, want, false)
+	Location{}.Apply(none, false)
+	bare := CopyForWrite(&corev1.Pod{})
+	want.Apply(bare, false)
 	if len(none.Labels) != 0 || bare.Labels[NetworkLabel] != "n1" {
 		t.Errorf("labels %v and %v", none.Labels, bare.Labels)
 	}
 }
 
-func TestPrometheus(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	on := Metrics{Merge: true, StatusPort: 15020}
 	merged := map[string]string{"prometheus.io/port": "15020", "prometheus.io/path": "/stats/prometheus", "prometheus.io/scrape": "true"}
 	with := func(more ...string) map[string]string {
@@ -131,12 +153,12 @@ func TestPrometheus(t *testing.T) {
 		"scrape false":        {on, map[string]string{"prometheus.io/scrape": "false"}, map[string]string{"prometheus.io/scrape": "false"}, "(not set)"},
 		"already the agent":   {on, map[string]string{"prometheus.io/port": "15020"}, map[string]string{"prometheus.io/port": "15020"}, "(not set)"},
 		"mesh says no":        {Metrics{StatusPort: 15020}, map[string]string{"prometheus.io/port": "80"}, map[string]string{"prometheus.io/port": "80"}, "(not set)"},
-		"pod says no":         {on, map[string]string{MergeMetricsKey: "false"}, map[string]string{MergeMetricsKey: "false"}, "(not set)"},
-		"pod says yes":        {Metrics{StatusPort: 15020}, map[string]string{MergeMetricsKey: "true"}, with(MergeMetricsKey, "true"), "(not set)"},
+		"pod says no":         {on, map[string]string{annotations.MergeMetrics: "false"}, map[string]string{annotations.MergeMetrics: "false"}, "(not set)"},
+		"pod says yes":        {Metrics{StatusPort: 15020}, map[string]string{annotations.MergeMetrics: "true"}, with(annotations.MergeMetrics, "true"), "(not set)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := newPod(tc.in)
-			if err := Prometheus(pod, tc.m); err != nil {
+			if err := tc.m.Apply(pod); err != nil {
 				t.Fatal(err)
 			}
 			if tc.want == nil {
@@ -149,7 +171,7 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-func TestPrometheusRefusesTargets(t *testing.T) {
+func TestMetricsRefusesTargets(t *testing.T) {
 	for value, want := range map[string]string{
 		"a":          `"a" is not a port`,
 		":/metrics":  `"" is not a port`,
@@ -160,14 +182,15 @@ func TestPrometheusRefusesTargets(t *testing.T) {
 		"8080,15090": "port 15090 belongs to the data plane (Envoy metrics)",
 		"015000":     "port 15000 belongs to the data plane (Envoy admin)",
 	} {
-		err := Prometheus(newPod(map[string]string{ScrapeTargetsKey: value}), Metrics{Merge: true, StatusPort: 15999})
+		err := Metrics{Merge: true, StatusPort: 15999}.Apply(newPod(map[string]string{ScrapeTargetsKey: value}))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), ScrapeTargetsKey) {
 			t.Errorf("%s: got %v, want %s", value, err, want)
 		}
 	}
 }
 
-func TestRestoreScrape(t *testing.T) {
+func TestMetricsRevert(t *testing.T) {
+	on := Metrics{Merge: true, StatusPort: 15020}
 	for name, in := range map[string]map[string]string{
 		"nothing": {},
 		"all":     {"prometheus.io/port": "80", "prometheus.io/path": "/m", "prometheus.io/scrape": "true"},
@@ -178,23 +201,24 @@ func TestRestoreScrape(t *testing.T) {
 		for k, v := range in {
 			before[k] = v
 		}
-		if err := Prometheus(pod, Metrics{Merge: true, StatusPort: 15020}); err != nil {
+		if err := on.Apply(pod); err != nil {
 			t.Fatal(err)
 		}
-		RestoreScrape(pod.Annotations, FindAnywhere(&pod.Spec, Proxy), 15020)
+		on.Revert(pod)
 		if !reflect.DeepEqual(pod.Annotations, before) {
 			t.Errorf("%s: got %v", name, pod.Annotations)
 		}
 	}
-	own := map[string]string{"prometheus.io/port": "15020", "prometheus.io/path": "/own"}
-	RestoreScrape(own, nil, 15020)
-	if len(own) != 2 {
-		t.Errorf("annotations that are the user's: %v", own)
+	own := newPod(map[string]string{"prometheus.io/port": "15020", "prometheus.io/path": "/own"})
+	on.Revert(own)
+	if len(own.Annotations) != 2 {
+		t.Errorf("annotations that are the user's: %v", own.Annotations)
 	}
-	gone := map[string]string{"prometheus.io/port": "15020", "prometheus.io/path": mergedPath}
-	RestoreScrape(gone, nil, 15020)
-	if len(gone) != 0 {
-		t.Errorf("annotations without a proxy: %v", gone)
+	gone := newPod(map[string]string{"prometheus.io/port": "15020", "prometheus.io/path": mergedPath})
+	gone.Spec.Containers = nil
+	on.Revert(gone)
+	if len(gone.Annotations) != 0 {
+		t.Errorf("annotations without a proxy: %v", gone.Annotations)
 	}
 }
 
@@ -209,15 +233,14 @@ func TestSecurePort(t *testing.T) {
 		"another spelling": {map[string]string{"prometheus-istio-io/secure-port": "1"}, "15092", ""},
 	} {
 		pod := newPod(tc.annotations)
-		addEnv(&pod.Spec.Containers[1], SecurePortEnv, tc.value)
-		SecurePort(pod)
+		AddEnv(&pod.Spec.Containers[1], SecurePortEnv, tc.value)
+		AnnounceSecurePort(pod)
 		if got := pod.Annotations[SecurePortKey]; got != tc.want {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}
-	bare := &corev1.Pod{}
-	Own(bare)
-	SecurePort(bare)
+	bare := CopyForWrite(&corev1.Pod{})
+	AnnounceSecurePort(bare)
 	if len(bare.Annotations) != 0 {
 		t.Errorf("without a proxy: %v", bare.Annotations)
 	}
@@ -246,20 +269,20 @@ func TestOrder(t *testing.T) {
 }
 
 func TestMoveProxyAndBack(t *testing.T) {
-	spec := &corev1.PodSpec{Containers: list("a", Proxy, "b"), InitContainers: list("x")}
+	spec := &corev1.PodSpec{Containers: list("a", Name, "b"), InitContainers: list("x")}
 	shared := spec.Containers
-	MoveProxy(spec)
+	MoveToInit(spec)
 	if joined(spec.Containers) != "a b" || joined(spec.InitContainers) != "x istio-proxy" || joined(shared) != "a istio-proxy b" {
 		t.Errorf("moved: %s; %s; shared %s", joined(spec.Containers), joined(spec.InitContainers), joined(shared))
 	}
-	MoveProxy(spec)
-	UnmoveProxy(spec)
+	MoveToInit(spec)
+	MoveBack(spec)
 	if joined(spec.Containers) != "a b istio-proxy" || joined(spec.InitContainers) != "x" {
 		t.Errorf("back: %s; %s", joined(spec.Containers), joined(spec.InitContainers))
 	}
 	always := corev1.ContainerRestartPolicyAlways
-	native := &corev1.PodSpec{InitContainers: []corev1.Container{{Name: Proxy, RestartPolicy: &always}}}
-	UnmoveProxy(native)
+	native := &corev1.PodSpec{InitContainers: []corev1.Container{{Name: Name, RestartPolicy: &always}}}
+	MoveBack(native)
 	if joined(native.InitContainers) != "istio-proxy" {
 		t.Error("a native sidecar of the user's has been moved")
 	}
@@ -285,7 +308,7 @@ func TestProxyUser(t *testing.T) {
 		return pod
 	}
 	user := func(u, g *int64) *corev1.Container {
-		return &corev1.Container{Name: Proxy, SecurityContext: &corev1.SecurityContext{RunAsUser: u, RunAsGroup: g}}
+		return &corev1.Container{Name: Name, SecurityContext: &corev1.SecurityContext{RunAsUser: u, RunAsGroup: g}}
 	}
 	for name, tc := range map[string]struct {
 		init                           string
@@ -294,19 +317,19 @@ func TestProxyUser(t *testing.T) {
 		arg                            string
 		initUser, initGroup, proxyUser *int64
 	}{
-		"none":                   {Init, nil, false, "1337", nil, nil, i64(5)},
-		"no security context":    {Init, &corev1.Container{}, false, "1337", nil, nil, i64(5)},
-		"neither user nor group": {Init, user(nil, nil), false, "1337", nil, nil, i64(5)},
-		"init":                   {Init, user(i64(9), i64(8)), false, "9", nil, nil, i64(5)},
-		"root":                   {Init, user(i64(0), nil), false, "1337", nil, nil, i64(5)},
-		"validation":             {Validation, user(i64(9), i64(8)), false, "9", i64(9), i64(8), i64(5)},
-		"validation, group":      {Validation, user(nil, i64(8)), false, "1337", nil, i64(8), i64(5)},
-		"tproxy":                 {Validation, user(i64(9), i64(8)), true, "9", nil, nil, i64(0)},
+		"none":                   {InitName, nil, false, "1337", nil, nil, i64(5)},
+		"no security context":    {InitName, &corev1.Container{}, false, "1337", nil, nil, i64(5)},
+		"neither user nor group": {InitName, user(nil, nil), false, "1337", nil, nil, i64(5)},
+		"init":                   {InitName, user(i64(9), i64(8)), false, "9", nil, nil, i64(5)},
+		"root":                   {InitName, user(i64(0), nil), false, "1337", nil, nil, i64(5)},
+		"validation":             {ValidationName, user(i64(9), i64(8)), false, "9", i64(9), i64(8), i64(5)},
+		"validation, group":      {ValidationName, user(nil, i64(8)), false, "1337", nil, i64(8), i64(5)},
+		"tproxy":                 {ValidationName, user(i64(9), i64(8)), true, "9", nil, nil, i64(0)},
 		"another init":           {"other", user(i64(9), nil), false, "1337", nil, nil, i64(5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := build(tc.init)
-			ProxyUser(pod, tc.declared, tc.tproxy)
+			PropagateUser(pod, tc.declared, tc.tproxy)
 			c := pod.Spec.InitContainers[0]
 			sc := c.SecurityContext
 			if sc == nil {
@@ -339,7 +362,7 @@ func TestProxyIDs(t *testing.T) {
 		"odd":         {map[string]string{UIDRangeKey: "a/b", SupplementalGroupsKey: ""}, 1337, 1337},
 		"empty block": {map[string]string{UIDRangeKey: "5/0", SupplementalGroupsKey: "9-3"}, 1337, 1337},
 	} {
-		if uid, gid := ProxyIDs(tc.annotations); uid != tc.uid || gid != tc.gid {
+		if uid, gid := OpenShiftIDs(tc.annotations); uid != tc.uid || gid != tc.gid {
 			t.Errorf("%s: %d and %d", name, uid, gid)
 		}
 	}
@@ -353,7 +376,7 @@ func TestForgetAssignedUser(t *testing.T) {
 			pod.Spec.Containers[1].SecurityContext = &corev1.SecurityContext{RunAsUser: app}
 		}
 		pod.Spec.Containers[2].SecurityContext = &corev1.SecurityContext{RunAsUser: proxy, RunAsGroup: i64(7)}
-		pod.Spec.InitContainers = []corev1.Container{{Name: Init, SecurityContext: &corev1.SecurityContext{RunAsUser: i64(42)}}}
+		pod.Spec.InitContainers = []corev1.Container{{Name: InitName, SecurityContext: &corev1.SecurityContext{RunAsUser: i64(42)}}}
 		return pod
 	}
 	for name, tc := range map[string]struct {
@@ -367,7 +390,7 @@ func TestForgetAssignedUser(t *testing.T) {
 	} {
 		pod := build(tc.app, tc.proxy)
 		shared := pod.Spec.Containers[2].SecurityContext
-		ForgetAssignedUser(pod)
+		DropAssignedUser(pod)
 		sc := pod.Spec.Containers[2].SecurityContext
 		if (sc.RunAsGroup == nil) != tc.forgotten || tc.forgotten && sc.RunAsUser != nil {
 			t.Errorf("%s: %+v", name, sc)
@@ -375,52 +398,6 @@ func TestForgetAssignedUser(t *testing.T) {
 		if shared.RunAsGroup == nil {
 			t.Errorf("%s: the shared security context has been changed", name)
 		}
-	}
-}
-
-func TestCheckAnnotations(t *testing.T) {
-	for _, tc := range []struct{ name, value, want string }{
-		{InterceptionModeKey, "TPROXY", ""},
-		{InterceptionModeKey, "NONE", ""},
-		{InterceptionModeKey, "redirect", "must be REDIRECT, TPROXY or NONE"},
-		{StatusPortKey, "0", ""},
-		{StatusPortKey, "65536", "must be a port from 0 to 65535"},
-		{"readiness.status.sidecar.istio.io/periodSeconds", "30", ""},
-		{"readiness.status.sidecar.istio.io/initialDelaySeconds", "-1", "must be a whole number"},
-		{"readiness.status.sidecar.istio.io/failureThreshold", "4294967296", "must be a whole number"},
-		{"traffic.sidecar.istio.io/includeOutboundIPRanges", "*", ""},
-		{"traffic.sidecar.istio.io/includeOutboundIPRanges", "", ""},
-		{"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.1/8,fd00::/8", ""},
-		{"traffic.sidecar.istio.io/includeOutboundIPRanges", "10.0.0.1", `"10.0.0.1" is not an IP range`},
-		{"traffic.sidecar.istio.io/excludeOutboundIPRanges", "*", `"*" is not an IP range`},
-		{"traffic.sidecar.istio.io/includeInboundPorts", "*", ""},
-		{"traffic.sidecar.istio.io/includeInboundPorts", "bad", `"bad" is not a port, must be a comma separated list of numbers from 0 to 65535, or *`},
-		{"traffic.sidecar.istio.io/excludeInboundPorts", "1, 2", ""},
-		{"traffic.sidecar.istio.io/excludeInboundPorts", "*", `"*" is not a port`},
-		{"traffic.sidecar.istio.io/includeOutboundPorts", "1,,2", `"" is not a port`},
-		{"traffic.sidecar.istio.io/excludeOutboundPorts", "", ""},
-		{"traffic.sidecar.istio.io/kubevirtInterfaces", "net1,net2", ""},
-		{"traffic.sidecar.istio.io/kubevirtInterfaces", "", ""},
-		{"traffic.sidecar.istio.io/excludeInterfaces", "eth0,k6t+", ""},
-		{"traffic.sidecar.istio.io/excludeInterfaces", "eth0; reboot", "is not a network interface"},
-		{"istio.io/reroute-virtual-interfaces", "a,,b", `"" is not a network interface`},
-		{"istio.io/reroute-virtual-interfaces", "averyveryverylongname", "is not a network interface"},
-		{MergeMetricsKey, "true", ""},
-		{MergeMetricsKey, "yes", "must be true or false"},
-		{"sidecar.istio.io/proxyCPU", "100m", ""},
-		{"sidecar.istio.io/proxyMemory", "much", "must be a quantity"},
-		{"sidecar.istio.io/proxyCPULimit", "1\n", "must not hold control characters"},
-		{"sidecar.istio.io/proxyMemoryLimit", "-1Gi", "must be a quantity"},
-		{"example.com/other", "\x00", ""},
-	} {
-		err := CheckAnnotations(map[string]string{tc.name: tc.value})
-		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "annotation "+tc.name+": invalid value ")) {
-			t.Errorf("%s=%q: got %v, want %s", tc.name, tc.value, err, tc.want)
-		}
-	}
-	err := CheckAnnotations(map[string]string{StatusPortKey: "x", MergeMetricsKey: "x", "a": "b"})
-	if n := strings.Count(err.Error(), "invalid value"); n != 2 || !strings.HasPrefix(err.Error(), "annotation "+MergeMetricsKey) {
-		t.Errorf("two errors in their order: %v", err)
 	}
 }
 
@@ -465,30 +442,6 @@ func TestKeepOrder(t *testing.T) {
 	KeepOrder(&corev1.PodSpec{}, other)
 	if other.Containers[0].Env[0].Name != "b" {
 		t.Error("a container that was not there before")
-	}
-}
-
-func TestShortened(t *testing.T) {
-	for value, want := range map[string][]string{
-		"a":                         nil,
-		"a, b":                      {"a"},
-		"4,5,15020":                 {"4,5"},
-		`[{"name": "a"}, {"n": 1}]`: {`[{"name": "a"}]`},
-		`[{"name": "a"}]`:           nil,
-	} {
-		got := Shortened(value)
-		if got[0] != nil || len(got) != len(want)+1 || len(want) > 0 && *got[1] != want[0] {
-			t.Errorf("%s: %v", value, got)
-		}
-	}
-}
-
-func TestForgetFields(t *testing.T) {
-	yes := true
-	spec := &corev1.PodSpec{ServiceAccountName: "a", ShareProcessNamespace: &yes, DNSConfig: &corev1.PodDNSConfig{Searches: []string{"own"}}, Volumes: []corev1.Volume{{Name: "v"}}}
-	ForgetFields(spec, &corev1.PodSpec{ShareProcessNamespace: &yes, DNSConfig: &corev1.PodDNSConfig{Searches: []string{"x"}}, Volumes: []corev1.Volume{{Name: "v"}}})
-	if spec.ShareProcessNamespace != nil || spec.DNSConfig == nil || spec.ServiceAccountName != "a" || len(spec.Volumes) != 1 {
-		t.Errorf("left %+v", spec)
 	}
 }
 

@@ -1,4 +1,4 @@
-package post
+package annotations
 
 import (
 	"errors"
@@ -12,19 +12,25 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// ProxyConfigKey overlays the mesh's proxy configuration for one pod.
-const ProxyConfigKey = "proxy.istio.io/config"
+// The annotations that other packages read, too.
+const (
+	// InterceptionMode sets how the pod's traffic is redirected.
+	InterceptionMode = "sidecar.istio.io/interceptionMode"
+	// StatusPort is the port of the agent's status server; 0 switches it off.
+	StatusPort = "status.sidecar.istio.io/port"
+	// MergeMetrics switches the merging of metrics.
+	MergeMetrics = "prometheus.istio.io/merge-metrics"
+)
 
-// check says what is wrong with a value; the error names what is allowed.
+// check returns an error for a value that is not allowed; the error names what is.
 type check func(value string) error
 
-// checks returns the check for an annotation, or nil. A switch rather than a
-// map: there is no package state, and most annotations have no check.
-func checks(name string) check {
+// checkFor returns the check for an annotation, or nil where there is none.
+func checkFor(name string) check {
 	switch name {
-	case InterceptionModeKey:
+	case InterceptionMode:
 		return interceptionMode
-	case StatusPortKey:
+	case StatusPort:
 		return statusPort
 	case "readiness.status.sidecar.istio.io/initialDelaySeconds",
 		"readiness.status.sidecar.istio.io/periodSeconds",
@@ -44,7 +50,7 @@ func checks(name string) check {
 		"traffic.sidecar.istio.io/kubevirtInterfaces",
 		"istio.io/reroute-virtual-interfaces":
 		return interfaces
-	case MergeMetricsKey:
+	case MergeMetrics:
 		return boolean
 	case "sidecar.istio.io/proxyCPU", "sidecar.istio.io/proxyMemory",
 		"sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/proxyMemoryLimit":
@@ -53,23 +59,20 @@ func checks(name string) check {
 	return nil
 }
 
-// CheckAnnotations checks the annotations that templates use without looking.
-// The error lists every one that is wrong: annotation, value, what is allowed.
-func CheckAnnotations(annotations map[string]string) error {
+// Check returns an error that lists every annotation with a value that is not
+// allowed, in the order of their names: annotation, value, what is allowed.
+func Check(annotations map[string]string) error {
 	var bad []string
 	for name, value := range annotations {
-		if c := checks(name); c != nil && c(value) != nil {
+		if check := checkFor(name); check != nil && check(value) != nil {
 			bad = append(bad, name)
 		}
 	}
-	if bad == nil {
-		return nil
-	}
 	slices.Sort(bad)
-	errs := make([]error, len(bad))
-	for i, name := range bad {
+	var errs []error
+	for _, name := range bad {
 		value := annotations[name]
-		errs[i] = fmt.Errorf("annotation %s: invalid value %.80q: %w", name, value, checks(name)(value))
+		errs = append(errs, fmt.Errorf("annotation %s: invalid value %.80q: %w", name, value, checkFor(name)(value)))
 	}
 	return errors.Join(errs...)
 }
@@ -103,8 +106,8 @@ func boolean(s string) error {
 	return nil
 }
 
-// named puts the name into an error under which the data plane knows the value:
-// it is what people search for, and what the reference says.
+// named puts into an error the name that the data plane has for the value,
+// because that is what people search for.
 func named(name string, c check) check {
 	return func(s string) error {
 		if err := c(s); err != nil {
@@ -160,7 +163,7 @@ func interfaces(s string) error {
 	for _, item := range strings.Split(s, ",") {
 		name := strings.TrimSpace(item)
 		bad := strings.IndexFunc(name, func(r rune) bool {
-			return r > unicode.MaxASCII || !letter(byte(r)) && !strings.ContainsRune("_.:@-+*", r)
+			return !letter(r) && !strings.ContainsRune("_.:@-+*", r)
 		})
 		if name == "" || len(name) > 16 || bad >= 0 {
 			return fmt.Errorf("%q is not a network interface, must be a comma separated list of names", item)
@@ -178,4 +181,9 @@ func quantity(s string) error {
 		return errors.New("must be a quantity such as 100m or 128Mi")
 	}
 	return nil
+}
+
+// letter reports whether a character is an ASCII letter or digit.
+func letter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
