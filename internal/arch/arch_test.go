@@ -49,8 +49,8 @@ var mayImport = map[string][]string{
 	"pkg/health":     {},
 	"pkg/metrics":    {},
 	"pkg/pki":        {},
-	"pkg/certs":      {"internal/kube", "internal/trouble", "pkg/pki"},
-	"pkg/webhookcfg": {"internal/kube", "internal/trouble", "pkg/pki"},
+	"pkg/certs":      {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
+	"pkg/webhookcfg": {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 }
 
 // onlyIn says who may import, directly, packages of other people.

@@ -48,7 +48,7 @@ func bootstrap(in Input, p Policy) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
-	s := State{CA: ca, Leaf: leaf, Strange: in.Secret.Strange}
+	s := State{CA: ca, Leaf: leaf, UnknownKeys: in.Secret.UnknownKeys}
 	// Whoever still serves a leaf of an earlier CA must stay trusted until its
 	// leaf has ended. It was signed before now, so it ends within a validity.
 	earlier := pki.Unexpired(pki.Union(in.Secret.Roots, ownLive(in, p)), in.Now)
@@ -62,7 +62,7 @@ func bootstrap(in Input, p Policy) (State, error) {
 // refill takes everything from memory, and keeps CAs that are trusted now.
 func refill(in Input, p Policy) State {
 	s := *in.Memory
-	s.Strange = in.Secret.Strange
+	s.UnknownKeys = in.Secret.UnknownKeys
 	s.Roots = pki.Unexpired(pki.Union(s.Roots, in.Secret.Roots), in.Now)
 	return s
 }
@@ -82,7 +82,7 @@ func switchCA(in Input, p Policy) (State, error) {
 		until = s.OldUntil // an even earlier CA is still being retired
 	}
 	roots := pki.Union([]*x509.Certificate{ca.Cert}, pki.Unexpired(s.Roots, in.Now))
-	return State{CA: ca, Leaf: leaf, Roots: roots, OldUntil: until, Strange: s.Strange}, nil
+	return State{CA: ca, Leaf: leaf, Roots: roots, OldUntil: until, UnknownKeys: s.UnknownKeys}, nil
 }
 
 func issue(ca *pki.Pair, in Input, p Policy) (*pki.Pair, error) {

@@ -25,14 +25,16 @@ import (
 )
 
 // memoryStore is a Secret with the API server's rules: versions, conflicts,
-// watches. It fails on command.
+// watches. It fails, and hangs, on command.
 type memoryStore struct {
 	mu      sync.Mutex
 	secret  *corev1.Secret
 	version int
-	watches []func(*corev1.Secret)
+	watches []func()
 	updates int
+	gets    int
 	fail    func(verb string) error
+	hang    func(verb string) bool
 	failed  func(error) // of the watch
 }
 
@@ -43,9 +45,25 @@ func (m *memoryStore) failure(verb string) error {
 	return m.fail(verb)
 }
 
-func (m *memoryStore) Get(context.Context) (*corev1.Secret, error) {
+// wait hangs a call on command until ctx ends.
+func (m *memoryStore) wait(ctx context.Context, verb string) error {
+	m.mu.Lock()
+	hangs := m.hang != nil && m.hang(verb)
+	m.mu.Unlock()
+	if !hangs {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (m *memoryStore) Get(ctx context.Context) (*corev1.Secret, error) {
+	if err := m.wait(ctx, "get"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.gets++
 	if err := m.failure("get"); err != nil {
 		return nil, err
 	}
@@ -55,7 +73,10 @@ func (m *memoryStore) Get(context.Context) (*corev1.Secret, error) {
 	return m.secret.DeepCopy(), nil
 }
 
-func (m *memoryStore) Update(_ context.Context, s *corev1.Secret) (*corev1.Secret, error) {
+func (m *memoryStore) Update(ctx context.Context, s *corev1.Secret) (*corev1.Secret, error) {
+	if err := m.wait(ctx, "update"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.failure("update"); err != nil {
@@ -84,7 +105,7 @@ func (m *memoryStore) put(data map[string][]byte) *corev1.Secret {
 
 func (m *memoryStore) tell() {
 	for _, w := range m.watches {
-		w(m.secret.DeepCopy())
+		w()
 	}
 }
 
@@ -110,11 +131,11 @@ func (m *memoryStore) state() State {
 	return ParseState(m.secret.Data)
 }
 
-func (m *memoryStore) Watch(ctx context.Context, on func(*corev1.Secret), failed func(error)) {
+func (m *memoryStore) Watch(ctx context.Context, changed func(), failed func(error)) {
 	m.mu.Lock()
 	m.failed = failed
-	m.watches = append(m.watches, on)
-	on(m.secret.DeepCopy())
+	m.watches = append(m.watches, changed)
+	changed()
 	m.mu.Unlock()
 	<-ctx.Done()
 }
@@ -213,21 +234,29 @@ type rig struct {
 	count  *counter
 	log    *syncBuffer
 	policy Policy
-	cancel context.CancelFunc
-	done   chan struct{}
+
+	controller *Controller
+	cancel     context.CancelFunc
+	done       chan struct{}
 }
 
 // run starts a controller within a synctest bubble.
 func run(t *testing.T, store *memoryStore, trust *obedient, p Policy, random float64) *rig {
 	t.Helper()
+	return runAt(t, store, trust, p, random, clock.RealClock{})
+}
+
+func runAt(t *testing.T, store *memoryStore, trust *obedient, p Policy, random float64, now clock.Clock) *rig {
+	t.Helper()
 	r := &rig{store: store, trust: trust, holder: &CertificateSource{}, count: &counter{n: map[string]int{}}, log: &syncBuffer{}, policy: p, done: make(chan struct{})}
 	c, err := New(Options{
-		Store: store, Secret: secretName, CABundle: trust, Source: r.holder, Policy: p, Clock: clock.RealClock{},
+		Store: store, Secret: secretName, CABundle: trust, Source: r.holder, Policy: p, Clock: now,
 		Rand: func() float64 { return random }, Log: slog.New(slog.NewTextHandler(r.log, nil)), Recorder: r.count,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.controller = c
 	ctx, cancel := context.WithCancel(t.Context())
 	r.cancel = func() { cancel(); <-r.done }
 	go func() {
@@ -302,7 +331,7 @@ func TestControllerHeals(t *testing.T) {
 		leaf := r.holder.Current().Leaf
 
 		store.set(map[string][]byte{})
-		time.Sleep(urgentJitter)
+		time.Sleep(urgentSpread)
 		synctest.Wait()
 		if !sameLeaf(store.state().Leaf, leaf) {
 			t.Error("an emptied secret is not refilled within the jitter")
@@ -314,7 +343,7 @@ func TestControllerHeals(t *testing.T) {
 			t.Errorf("a deleted secret: served %v, said %d times, want once", r.holder.Current() != nil, r.log.count("does not exist"))
 		}
 		store.set(map[string][]byte{})
-		time.Sleep(urgentJitter)
+		time.Sleep(urgentSpread)
 		synctest.Wait()
 		if !sameLeaf(store.state().Leaf, leaf) {
 			t.Error("a secret that was deleted and created is not refilled")
@@ -331,34 +360,50 @@ func TestControllerMeetsErrors(t *testing.T) {
 	away := &timeout{}
 	for name, tt := range map[string]struct {
 		err  error
+		verb string // that fails; "": all
 		says string
+		// troubles is how many there are, with the watch's.
+		troubles int
 	}{
-		"no permission":   {forbidden, "not allowed to update secret istio-system/certs"},
-		"API server away": {away, "because the API server does not answer"},
+		"may not write":       {forbidden, "update", "not allowed to update secret istio-system/certs", 2},
+		"API server is slow":  {away, "update", "because the API server does not answer", 2},
+		"may not read, write": {forbidden, "", "not allowed to get secret istio-system/certs", 1},
+		"API server away":     {away, "", "because the API server does not answer", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, trust := emptySecret(), newObedient()
-				store.fail = func(string) error { return tt.err }
+				tries := 0
+				store.fail = func(verb string) error {
+					if tt.verb != "" && verb != tt.verb {
+						return nil
+					}
+					tries++
+					return tt.err
+				}
 				r := run(t, store, trust, shortPolicy(), 0)
 				time.Sleep(2 * time.Minute)
 				if n := r.log.count(tt.says); n != 1 {
 					t.Errorf("said %d times, want once: %s", n, r.log.b.String())
 				}
 				// Backoff: 100 ms doubling to 30 s gives about a dozen tries in two minutes.
-				if n := r.count.get("failed secret"); n < 8 || n > 16 {
-					t.Errorf("%d tries in two minutes", n)
+				if tries < 8 || tries > 16 {
+					t.Errorf("%d tries in two minutes", tries)
+				}
+				if n := r.count.get("failed secret"); (n == tries) != (tt.verb == "update") {
+					t.Errorf("%d failed writes counted of %d tries", n, tries)
 				}
 				store.mu.Lock()
 				store.fail = nil
 				store.mu.Unlock()
 				// The watch that works again ends the pause.
 				store.failed(tt.err)
+				synctest.Wait()
 				store.failed(nil)
 				synctest.Wait()
 				r.good(t, "after the trouble")
-				if r.log.count("trouble is over") != 2 {
-					t.Errorf("the end of both troubles, write and watch, is not said: %s", r.log.b.String())
+				if r.log.count("trouble is over") != tt.troubles {
+					t.Errorf("the end of %d troubles is not said: %s", tt.troubles, r.log.b.String())
 				}
 				r.cancel()
 			})
@@ -488,24 +533,24 @@ func TestReadiness(t *testing.T) {
 	})
 }
 
-// A watch brings events late: what is older than our own write must not bring the
-// old certificate back.
-func TestControllerIgnoresOldNews(t *testing.T) {
+// A watch tells of changes late, twice or for nothing: what counts is what the API
+// server says, so no event brings an old certificate back or causes a write.
+func TestControllerReadsWhenWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, trust := emptySecret(), newObedient()
 		r := run(t, store, trust, shortPolicy(), 0)
 		time.Sleep(time.Second)
-		store.mu.Lock()
-		old := store.secret.DeepCopy()
-		store.mu.Unlock()
+		first := r.holder.Current().Leaf
 		time.Sleep(r.policy.CertValidity - r.policy.RenewBefore)
 		renewed := r.holder.Current().Leaf
-		if sameLeaf(renewed, ParseState(old.Data).Leaf) {
+		if sameLeaf(renewed, first) {
 			t.Fatal("not renewed yet")
 		}
 		updates := store.updates
-		store.watches[0](old)
-		synctest.Wait()
+		for range 10 {
+			store.watches[0]()
+			synctest.Wait()
+		}
 		if !sameLeaf(r.holder.Current().Leaf, renewed) || store.updates != updates || r.count.get("conflict") != 0 {
 			t.Errorf("old news: served the old one %v, %d writes, %d conflicts", !sameLeaf(r.holder.Current().Leaf, renewed), store.updates-updates, r.count.get("conflict"))
 		}

@@ -77,10 +77,11 @@ func (s State) caError(now time.Time) error {
 	return s.CA.CheckCA(now)
 }
 
-// nextUsable reports whether the next CA can take over.
+// nextUsable reports whether the next CA can take over: it can sign, and lasts
+// longer than the CA that is there, if that one can sign.
 func (s State) nextUsable(now time.Time) bool {
 	return s.Next != nil && s.Next.CheckCA(now) == nil &&
-		(s.CA == nil || s.Next.Cert.NotAfter.After(s.CA.Cert.NotAfter))
+		(s.caError(now) != nil || s.Next.Cert.NotAfter.After(s.CA.Cert.NotAfter))
 }
 
 // Decide says what is to be done next. It has no memory and no side effect.

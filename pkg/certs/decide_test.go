@@ -225,13 +225,13 @@ func TestPolicyValidate(t *testing.T) {
 	}
 }
 
-func TestAdopt(t *testing.T) {
+func TestShouldServe(t *testing.T) {
 	p := shortPolicy()
 	a, b := fresh(t, p, 0), fresh(t, p, 0)
 	a2 := apply(t, RenewLeaf, Input{Now: at(4), Secret: a}, p)
 	late := apply(t, RenewLeaf, Input{Now: at(30), Secret: a}, p)
-	since := func(second float64, states ...State) view {
-		return view{known: true, live: roots(states...), since: func(*x509.Certificate) time.Time { return at(second) }}
+	since := func(second float64, states ...State) trustView {
+		return trustView{known: true, live: roots(states...), since: func(*x509.Certificate) time.Time { return at(second) }}
 	}
 	badNames := p
 	badNames.Hosts = []string{"other"}
@@ -241,7 +241,7 @@ func TestAdopt(t *testing.T) {
 		second float64
 		secret State
 		served *Certificate
-		v      view
+		v      trustView
 		want   bool
 		again  float64 // in seconds; 0: only when something changes
 	}{
@@ -249,8 +249,8 @@ func TestAdopt(t *testing.T) {
 		"nothing served, secret expired":           {13, a, nil, since(0, a), false, 0},
 		"the same":                                 {1, a, a.Certificate(), since(0), true, 0},
 		"renewed, same CA":                         {4, a2, a.Certificate(), since(4, a), true, 0},
-		"renewed, caBundle not known":              {4, a2, a.Certificate(), view{}, true, 0},
-		"other CA, caBundle not known":             {4, b, a.Certificate(), view{}, true, 0},
+		"renewed, caBundle not known":              {4, a2, a.Certificate(), trustView{}, true, 0},
+		"other CA, caBundle not known":             {4, b, a.Certificate(), trustView{}, true, 0},
 		"other CA, not in the caBundle":            {4, b, a.Certificate(), since(0, a), false, 13},
 		"other CA, caBundle emptied":               {4, b, a.Certificate(), since(0), false, 13},
 		"other CA, not in it, served has ended":    {13, apply(t, RenewLeaf, Input{Now: at(13), Secret: b}, p), a.Certificate(), since(0, a), true, 0},
@@ -263,7 +263,7 @@ func TestAdopt(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, again := adopt(at(tt.second), tt.secret, tt.served, tt.v, p)
+			got, again := shouldServe(at(tt.second), tt.secret, tt.served, tt.v, p)
 			if got != tt.want {
 				t.Fatalf("adopted %v, want %v", got, tt.want)
 			}

@@ -15,8 +15,8 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
 
-// SyncedCABundle is a CABundle that is read and mended on request, for a process that
-// does not follow it.
+// SyncedCABundle is a CABundle that is read and mended on request, for a process
+// that does not follow it.
 type SyncedCABundle interface {
 	CABundle
 	// Sync reads the caBundle, mends it and reads it back. That there is no webhook
@@ -38,22 +38,26 @@ type EnsureOptions struct {
 	Recorder Recorder
 }
 
-// The pauses of Ensure: between two looks when it waits, and after a failure.
 const (
-	ensurePoll     = 250 * time.Millisecond
+	// ensurePoll is the pause of Ensure between two looks when it waits.
+	ensurePoll = 250 * time.Millisecond
+	// ensureMaxPause is its longest pause after a failure.
 	ensureMaxPause = 2 * time.Second
+	// maxPreview bounds the steps that are foreseen; more than a renewal, an
+	// announcement and a prune never follow each other without waiting.
+	maxPreview = 8
 )
 
-// Ensure does what Decide wants until the Secret holds a good certificate and the
-// caBundle trusts it, and returns that certificate. Failures of the API server and
-// a missing Secret are tried again until ctx ends; then the error says what was in
-// the way last.
+// Ensure does what [Decide] wants until the Secret holds a good certificate and
+// the caBundle trusts it, and returns that certificate. Failures of the API server
+// and a missing Secret are tried again until ctx ends; then the error says what
+// was in the way last.
 func Ensure(ctx context.Context, o EnsureOptions) (*Certificate, error) {
-	e := &ensurer{o: o, actor: newActor(o.Policy, &CertificateSource{})}
+	e := newEnsurer(o)
 	for {
-		bundle, err := e.once(ctx)
-		if bundle != nil {
-			return bundle, nil
+		certificate, err := e.once(ctx)
+		if certificate != nil {
+			return certificate, nil
 		}
 		if err == nil {
 			continue // something was written: look again at once
@@ -61,29 +65,72 @@ func Ensure(ctx context.Context, o EnsureOptions) (*Certificate, error) {
 		if ctx.Err() == nil {
 			// The call that ctx cuts short tells less than the one before.
 			e.last = err
-			e.tell(err)
+			e.logWait(err)
 		} else if e.last == nil {
 			e.last = err
 		}
-		if !e.pause(ctx, err) {
+		if !e.sleep(ctx, err) {
 			return nil, e.last
 		}
 	}
 }
 
-type ensurer struct {
-	o     EnsureOptions
-	actor *actor
-	last  error
-	wait  time.Duration
-	told  string
+// Preview returns the steps that Ensure would take now and the certificate with
+// which it would end (nil: it would wait for another process), and writes nothing.
+// The CABundle must be one that only observes; afterwards it wants what Ensure
+// would want.
+func Preview(ctx context.Context, o EnsureOptions) ([]Step, *Certificate, error) {
+	e := newEnsurer(o)
+	secret, err := o.Store.Get(ctx)
+	if err != nil {
+		return nil, nil, &kube.Error{Verb: "get", Object: e.writer.object(), Err: err}
+	}
+	if err := e.sync(ctx); err != nil {
+		return nil, nil, err
+	}
+	state := ParseState(secret.Data)
+	var steps []Step
+	for range maxPreview {
+		v := e.actor.tick(o.Clock.Now(), state, true, e.trust())
+		if o.CABundle != nil {
+			o.CABundle.Want(v.want)
+		}
+		if v.step.Action == Wait {
+			if v.leafErr != nil {
+				return steps, nil, nil
+			}
+			break
+		}
+		if state, err = Apply(v.step.Action, v.input, o.Policy); err != nil {
+			return nil, nil, err
+		}
+		steps = append(steps, v.step)
+	}
+	return steps, state.Certificate(), nil
 }
 
-// tell logs what is waited for, once.
-func (e *ensurer) tell(err error) {
-	if err.Error() != e.told {
-		e.told = err.Error()
-		e.o.Log.Info("waiting", "reason", e.told)
+type ensurer struct {
+	o      EnsureOptions
+	actor  *actor
+	writer writer
+	writes int           // that were tried
+	last   error         // what was in the way
+	pause  time.Duration // the last one
+	logged string        // what was waited for when it was logged last
+}
+
+func newEnsurer(o EnsureOptions) *ensurer {
+	return &ensurer{
+		o: o, actor: newActor(o.Policy, &CertificateSource{}),
+		writer: writer{store: o.Store, secret: o.Secret, policy: o.Policy, log: o.Log, recorder: o.Recorder},
+	}
+}
+
+// logWait logs what is waited for, once.
+func (e *ensurer) logWait(err error) {
+	if err.Error() != e.logged {
+		e.logged = err.Error()
+		e.o.Log.Info("waiting", "reason", e.logged)
 	}
 }
 
@@ -92,20 +139,20 @@ type errNotYet struct{ reason string }
 
 func (e errNotYet) Error() string { return e.reason }
 
-// once looks and acts once. It returns the bundle when all is done, no error when
-// it wrote something, and else what it waits for.
+// once looks and acts once. It returns the certificate when all is done, no error
+// when it wrote something, and else what it waits for.
 func (e *ensurer) once(ctx context.Context) (*Certificate, error) {
 	secret, err := e.o.Store.Get(ctx)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("secret %s does not exist, and only the chart may create it: create it without data, or check --namespace and --secret", e.o.Secret)
+		return nil, fmt.Errorf("%s does not exist, and only the chart may create it: create it without data, or check --namespace and --secret", e.writer.object())
 	}
 	if err != nil {
-		return nil, &kube.Error{Verb: "get", Object: "secret " + e.o.Secret.String(), Err: err}
+		return nil, &kube.Error{Verb: "get", Object: e.writer.object(), Err: err}
 	}
 	if err := e.sync(ctx); err != nil {
 		return nil, err
 	}
-	v := e.actor.look(e.o.Clock.Now(), ParseState(secret.Data), true, look(e.trust()))
+	v := e.actor.tick(e.o.Clock.Now(), ParseState(secret.Data), true, e.trust())
 	if v.step.Action != Wait {
 		return nil, e.write(ctx, secret, v)
 	}
@@ -124,11 +171,11 @@ func (e *ensurer) once(ctx context.Context) (*Certificate, error) {
 	return v.input.Secret.Certificate(), nil
 }
 
-func (e *ensurer) trust() CABundle {
+func (e *ensurer) trust() trustView {
 	if e.o.CABundle == nil {
-		return nil // not a nil pointer in an interface
+		return trustView{} // a nil SyncedCABundle is no nil CABundle
 	}
-	return e.o.CABundle
+	return viewOf(e.o.CABundle)
 }
 
 func (e *ensurer) sync(ctx context.Context) error {
@@ -140,43 +187,35 @@ func (e *ensurer) sync(ctx context.Context) error {
 
 func (e *ensurer) notUsable(v verdict) error {
 	if e.o.Policy.ReadOnly {
-		return fmt.Errorf("secret %s holds no usable certificate: %w; another process must write it, see its log", e.o.Secret, v.leafErr)
+		return fmt.Errorf("%s holds no usable certificate: %w; another process must write it, see its log", e.writer.object(), v.leafErr)
 	}
 	return errNotYet{v.step.Reason}
 }
 
+// write returns no error when another process was first: its certificate is used.
+// Writes that do not help are slowed down.
 func (e *ensurer) write(ctx context.Context, secret *corev1.Secret, v verdict) error {
-	state, err := Apply(v.step.Action, v.input, e.o.Policy)
-	if err != nil {
-		return fmt.Errorf("cannot %s: %w", v.step.Action, err)
+	err := e.writer.write(ctx, secret, v)
+	if e.writes++; err == nil && e.writes > writeBurst {
+		return errNotYet{fmt.Sprintf("%s has been written %d times, and somebody else replaces its certificate", e.writer.object(), e.writes)}
 	}
-	next := secret.DeepCopy()
-	next.Data = state.Data(secret.Data)
-	_, err = e.o.Store.Update(ctx, next)
-	switch {
-	case err == nil:
-		record(e.o.Recorder, v.step)
-		e.o.Log.Info("certificates changed", "action", string(v.step.Action), "reason", v.step.Reason, "secret", e.o.Secret.String())
-		return nil
-	case apierrors.IsConflict(err):
-		e.o.Recorder.WriteConflict()
+	if kube.Classify(err) == kube.Conflict {
 		e.o.Log.Info("another process was first, its certificate is used", "secret", e.o.Secret.String())
 		return nil
 	}
-	e.o.Recorder.WriteFailed("secret")
-	return &kube.Error{Verb: "update", Object: "secret " + e.o.Secret.String(), Err: err}
+	return err
 }
 
-// pause waits before the next look, longer after each failure in a row. It is
+// sleep waits before the next look, longer after each failure in a row. It is
 // false when ctx ended.
-func (e *ensurer) pause(ctx context.Context, err error) bool {
+func (e *ensurer) sleep(ctx context.Context, err error) bool {
 	var notYet errNotYet
 	if errors.As(err, &notYet) {
-		e.wait = ensurePoll
+		e.pause = ensurePoll
 	} else {
-		e.wait = min(max(2*e.wait, ensurePoll), ensureMaxPause)
+		e.pause = min(max(2*e.pause, ensurePoll), ensureMaxPause)
 	}
-	timer := e.o.Clock.NewTimer(e.wait)
+	timer := e.o.Clock.NewTimer(e.pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -20,10 +20,10 @@ const ReadyGrace = 3 * time.Second
 // explainer is what a CABundle may offer besides: why Live holds less than hoped.
 type explainer interface{ Explain() error }
 
-// Readiness answers whether the API server would accept what is served.
+// Readiness checks whether the API server would accept what is served.
 type Readiness struct {
-	holder *CertificateSource
-	trust  CABundle // nil: nobody here knows the caBundle
+	source *CertificateSource
+	bundle CABundle // nil: nobody here knows the caBundle
 	hosts  []string
 	clock  clock.PassiveClock
 
@@ -31,10 +31,10 @@ type Readiness struct {
 	good time.Time // when it was last without fault
 }
 
-// NewReadiness returns a check of holder against the live caBundle. Without hosts,
+// NewReadiness returns a check of source against the live caBundle. Without hosts,
 // for certificates that others make, the names are not looked at.
-func NewReadiness(h *CertificateSource, t CABundle, hosts []string, c clock.PassiveClock) *Readiness {
-	return &Readiness{holder: h, trust: t, hosts: hosts, clock: c}
+func NewReadiness(source *CertificateSource, bundle CABundle, hosts []string, c clock.PassiveClock) *Readiness {
+	return &Readiness{source: source, bundle: bundle, hosts: hosts, clock: c}
 }
 
 // Check returns nil when the served certificate is valid now and verifies against
@@ -57,18 +57,18 @@ func (r *Readiness) Check() error {
 }
 
 func (r *Readiness) check(now time.Time) error {
-	b := r.holder.Current()
-	if b == nil {
+	served := r.source.Current()
+	if served == nil {
 		return errors.New("no serving certificate yet")
 	}
-	roots := b.Roots
-	if r.trust != nil {
-		if live, known := r.trust.Live(); known {
+	roots := served.Roots
+	if r.bundle != nil {
+		if live, known := r.bundle.Live(); known {
 			roots = live
 		}
 	}
-	err := b.Leaf.CheckServing(pki.ServingCheck{Now: now, Hosts: r.hosts, Roots: roots})
-	if ex, ok := r.trust.(explainer); ok && pki.KindOf(err) == pki.Untrusted {
+	err := served.Leaf.CheckServing(pki.ServingCheck{Now: now, Hosts: r.hosts, Roots: roots})
+	if ex, ok := r.bundle.(explainer); ok && pki.KindOf(err) == pki.Untrusted {
 		if why := ex.Explain(); why != nil {
 			return why
 		}

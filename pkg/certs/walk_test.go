@@ -47,7 +47,7 @@ type replica struct {
 	ready  bool
 }
 
-const tick = 200 * time.Millisecond
+const step = 200 * time.Millisecond
 
 // apiServerLag is how late an API server may see the caBundle: TrustPropagation
 // must cover it, together with the replica's own lag.
@@ -70,7 +70,7 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 func (w *world) start(r *replica) {
 	r.holder, r.ready, r.since = &CertificateSource{}, false, map[string]time.Time{}
 	r.actor = newActor(w.policy, r.holder)
-	r.lag = time.Duration(w.rand.IntN(3)) * tick
+	r.lag = time.Duration(w.rand.IntN(3)) * step
 }
 
 // as returns the version that was current at a moment.
@@ -95,7 +95,7 @@ func (w *world) writeBundle(text []byte) {
 	w.bundles = append(w.bundles, version{at: w.now, text: text, cas: cas})
 }
 
-func (w *world) view(r *replica) view {
+func (w *world) view(r *replica) trustView {
 	live := as(w.bundles, w.now.Add(-r.lag)).cas
 	since := map[string]time.Time{}
 	for _, ca := range live {
@@ -105,13 +105,13 @@ func (w *world) view(r *replica) view {
 		}
 	}
 	r.since = since
-	return view{live: live, known: true, since: func(ca *x509.Certificate) time.Time { return since[string(ca.Raw)] }}
+	return trustView{live: live, known: true, since: func(ca *x509.Certificate) time.Time { return since[string(ca.Raw)] }}
 }
 
 // pass lets a replica look and act. stop returns true where the process is to end.
 func (w *world) pass(r *replica, stop func() bool) {
 	seen := as(w.secrets, w.now.Add(-r.lag))
-	v := r.actor.look(w.now, seen.state, true, w.view(r))
+	v := r.actor.tick(w.now, seen.state, true, w.view(r))
 	if stop() {
 		w.restart(r)
 		return
@@ -172,7 +172,7 @@ func (w *world) verifies(r *replica, lag time.Duration) error {
 // step is one tick: every replica passes, in any order, then every ready replica
 // must be acceptable to every API server.
 func (w *world) step(stop func() bool, strict bool) {
-	w.now = w.now.Add(tick)
+	w.now = w.now.Add(step)
 	for _, i := range w.rand.Perm(len(w.replicas)) {
 		w.pass(w.replicas[i], stop)
 	}

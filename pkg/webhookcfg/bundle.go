@@ -2,6 +2,7 @@ package webhookcfg
 
 import (
 	"crypto/x509"
+	"fmt"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
@@ -9,7 +10,7 @@ import (
 
 // Mended returns what a caBundle must be, and whether that differs from what it
 // is. retired marks CAs that must go though they are not expired. With no wanted
-// CA nothing is judged: a caBundle may only be mended by who knows what it needs.
+// CA the caBundle is left as it is.
 func Mended(live []byte, want []*x509.Certificate, retired func(*x509.Certificate) bool, now time.Time) (text []byte, changed bool) {
 	want = pki.Unexpired(want, now)
 	if len(want) == 0 {
@@ -23,8 +24,8 @@ func Mended(live []byte, want []*x509.Certificate, retired func(*x509.Certificat
 		}
 	}
 	result := pki.Union(keep, want)
-	// Nothing dropped, nothing doubled and nothing added: the union of what is kept
-	// with what is wanted is as long as what is there.
+	// Nothing was dropped, doubled or added when the union of what is kept with what
+	// is wanted is as long as what is there.
 	if !rubbish && len(keep) == len(have) && len(result) == len(have) {
 		return live, false
 	}
@@ -44,4 +45,36 @@ func superseded(ca *x509.Certificate, want []*x509.Certificate, ours func(*x509.
 		}
 	}
 	return false
+}
+
+// reason says what is wrong with a caBundle, for the log.
+func reason(text []byte, want []*x509.Certificate, now time.Time) string {
+	have, rubbish := pki.ScanBundle(text)
+	missing := 0
+	for _, ca := range want {
+		if !pki.Contains(have, ca) {
+			missing++
+		}
+	}
+	switch {
+	case len(text) == 0:
+		return "it was empty"
+	case len(have) == 0:
+		return "it held no certificate"
+	case missing > 0:
+		return fmt.Sprintf("it lacked %d of %d wanted CAs", missing, len(want))
+	case rubbish:
+		return "it held something else than CAs"
+	case len(pki.Unexpired(have, now)) < len(have):
+		return "it held an expired CA"
+	}
+	return "it held an earlier CA that is not needed any more"
+}
+
+// earliest returns the earlier of two times, of which zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
 }

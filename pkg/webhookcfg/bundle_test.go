@@ -12,6 +12,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
@@ -184,10 +185,14 @@ func TestLive(t *testing.T) {
 	check("the other has a alone", true, map[*x509.Certificate]int{a: 2})
 	l.observe("two", config("6", nil, text(a, b)), at(5))
 	check("b is everywhere", true, map[*x509.Certificate]int{a: 2, b: 5})
-	if l.observe("one", config("1", nil, nil), at(6)) {
-		t.Error("an event from the past was taken for news")
+	if l.observe("one", config("2", nil, text(b, a)), at(6)) {
+		t.Error("the same again was taken for news")
 	}
-	check("late event", true, map[*x509.Certificate]int{a: 2, b: 5})
+	check("read again", true, map[*x509.Certificate]int{a: 2, b: 5})
+	if !l.observe("one", config("1", nil, nil), at(7)) {
+		t.Error("what a restore brought back was dropped")
+	}
+	check("restored without CAs", true, nil)
 	l.observe("one", config("9", nil, nil), at(7))
 	check("emptied", true, nil)
 	l.observe("one", config("10", nil, text(a, b)), at(8))
@@ -203,11 +208,51 @@ func TestLive(t *testing.T) {
 	}
 	l.watching("one", true, at(11))
 	check("sees again", true, map[*x509.Certificate]int{a: 11, b: 11})
+	l.unread("two")
+	if !l.Since(a).IsZero() {
+		t.Error("testifies though a read failed")
+	}
+	if !l.observe("two", config("6", nil, text(a, b)), at(12)) {
+		t.Error("that it can be read again is no news")
+	}
+	check("read again", true, map[*x509.Certificate]int{a: 11, b: 11})
 	l.observe("one", nil, at(9))
 	l.observe("two", nil, at(9))
 	check("nobody calls", false, nil)
 	if err := l.Explain(); err == nil {
 		t.Error("nothing to explain though nothing exists")
+	}
+}
+
+// Between two reads the caBundle may have been empty: the API server counts the
+// changes.
+func TestSinceAfterUnseenChanges(t *testing.T) {
+	a := ca(t, subject, 0, time.Hour)
+	at := func(second int) time.Time { return start.Add(time.Duration(second) * time.Second) }
+	read := func(uid string, generation int64, version string) *admissionv1.MutatingWebhookConfiguration {
+		c := config(version, nil, text(a))
+		c.UID, c.Generation = types.UID(uid), generation
+		return c
+	}
+	for name, tt := range map[string]struct {
+		then *admissionv1.MutatingWebhookConfiguration
+		want int
+	}{
+		"read again":                        {read("u-1", 5, "10"), 1},
+		"changed elsewhere, not a webhook":  {read("u-1", 5, "11"), 1},
+		"one change":                        {read("u-1", 6, "11"), 1},
+		"two changes: it may have been out": {read("u-1", 7, "12"), 2},
+		"deleted and created":               {read("u-2", 6, "12"), 2},
+		"restored from a backup":            {read("u-1", 4, "9"), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLive([]string{"one"}, []string{"sidecar-injector.istio.io"})
+			l.observe("one", read("u-1", 5, "10"), at(1))
+			l.observe("one", tt.then, at(2))
+			if got := l.Since(a); !got.Equal(at(tt.want)) {
+				t.Errorf("since second %v, want %d", got.Sub(start).Seconds(), tt.want)
+			}
+		})
 	}
 }
 

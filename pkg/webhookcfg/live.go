@@ -5,17 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
-// live is what is known of the webhook configurations in the cluster.
+// live is what the webhook configurations in the cluster hold, as they were read
+// last.
 type live struct {
 	names   []string // of configurations
 	entries []string // names of webhook entries
@@ -25,30 +26,36 @@ type live struct {
 	trusted []*x509.Certificate
 	exists  bool
 	since   map[string]time.Time // key: the certificate's bytes
-	blind   map[string]bool      // configurations whose watch fails
+	// Configurations whose watch fails, and whose last read failed.
+	watchBroken, readFailed map[string]bool
 }
 
 func newLive(names, entryNames []string) *live {
 	return &live{
 		names: names, entries: entryNames,
-		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{}, blind: map[string]bool{},
+		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{},
+		watchBroken: map[string]bool{}, readFailed: map[string]bool{},
 	}
 }
 
 // observe takes in what a configuration is now (nil: there is none) and reports
-// whether this is news.
+// whether this is news. Versions that go backwards are news, too: that is what a
+// restore of etcd looks like.
 func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfiguration, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old := l.seen[name]; old != nil && config != nil && kube.Older(config, old) {
-		return false
+	old, read := l.seen[name]
+	failed := l.readFailed[name]
+	delete(l.readFailed, name)
+	if read && reflect.DeepEqual(old, config) {
+		return failed
 	}
 	l.seen[name] = config
 	l.trusted, l.exists = l.common()
 	since := map[string]time.Time{}
 	for _, ca := range l.trusted {
 		at, ok := l.since[string(ca.Raw)]
-		if !ok {
+		if !ok || unseenBetween(old, config) {
 			at = now
 		}
 		since[string(ca.Raw)] = at
@@ -57,23 +64,41 @@ func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfigura
 	return true
 }
 
-// watching takes in that the watch of a configuration works, or fails, and reports
-// whether it works again. What was seen before a failure does not count any more:
-// what came in between is not known.
-func (l *live) watching(name string, works bool, now time.Time) (again bool) {
+// unseenBetween reports whether the webhooks may have been something else between
+// two reads: the API server counts their changes in metadata.generation.
+func unseenBetween(old, config *admissionv1.MutatingWebhookConfiguration) bool {
+	if old == nil || config == nil {
+		return false // what did not exist has no past
+	}
+	changes := config.Generation - old.Generation
+	return config.UID != old.UID || changes < 0 || changes > 1
+}
+
+// unread takes in that a configuration could not be read.
+func (l *live) unread(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case !works:
-		l.blind[name] = true
-	case l.blind[name]:
-		delete(l.blind, name)
-		for key := range l.since {
-			l.since[key] = now
-		}
+	l.readFailed[name] = true
+}
+
+// watching takes in that the watch of a configuration works, or fails, and reports
+// whether this is news. While it fails changes are not told of, so the time of
+// what is trusted begins anew when it works again.
+func (l *live) watching(name string, works bool, now time.Time) (news bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if works != l.watchBroken[name] {
+		return false
+	}
+	if !works {
+		l.watchBroken[name] = true
 		return true
 	}
-	return false
+	delete(l.watchBroken, name)
+	for key := range l.since {
+		l.since[key] = now
+	}
+	return true
 }
 
 // common are the CAs that all entries have; exists is false without any entry.
@@ -106,13 +131,6 @@ func (l *live) common() (cas []*x509.Certificate, exists bool) {
 	return cas, !first
 }
 
-func (l *live) get(name string) (config *admissionv1.MutatingWebhookConfiguration, read bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	config, read = l.seen[name]
-	return config, read
-}
-
 // Live implements the certificates' view of the cluster: the CAs that every
 // webhook entry holds. known is false when there is no entry. As long as a
 // configuration has not been read, it is assumed to be there and to trust nobody.
@@ -126,12 +144,12 @@ func (l *live) Live() (cas []*x509.Certificate, known bool) {
 }
 
 // Since is when Live began to hold ca without a gap, by this process's clock and
-// observation; zero when it does not, and while a watch fails: who does not see
-// cannot testify.
+// reading. It is zero when Live does not hold ca, and while a configuration cannot
+// be read or watched, because a gap cannot be excluded then.
 func (l *live) Since(ca *x509.Certificate) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.blind) > 0 {
+	if len(l.watchBroken) > 0 || len(l.readFailed) > 0 {
 		return time.Time{}
 	}
 	return l.since[string(ca.Raw)]
@@ -157,10 +175,9 @@ func (l *live) Explain() error {
 	return errors.Join(errs...)
 }
 
-// Fits says, by the configurations' names, whether accepts is content with the CAs
-// of each of our entries in them; a configuration without an entry of ours does
-// not fit. It tells nothing of those that do not exist or have not been read. While
-// a watch fails, what was seen last counts.
+// Fits reports of each configuration that exists and has been read, by its name,
+// whether it has entries of ours and accepts is content with the CAs of each. While
+// a watch fails, what was read last counts.
 func (l *live) Fits(accepts func(roots []*x509.Certificate) bool) map[string]bool {
 	l.mu.Lock()
 	seen := maps.Clone(l.seen)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -176,21 +177,35 @@ func TestHealsWhatever(t *testing.T) {
 func TestPatchErrors(t *testing.T) {
 	resource := schema.GroupResource{Group: "admissionregistration.k8s.io", Resource: "mutatingwebhookconfigurations"}
 	for name, tt := range map[string]struct {
-		err   error
-		says  string // "" : silent
-		fails bool   // counted as a failure
+		err    error
+		others bool   // somebody else changes the object at each try
+		says   string // "" : silent
+		fails  bool   // counted as a failure
 	}{
-		"no permission": {apierrors.NewForbidden(resource, "injector", errors.New("no rule")), "not allowed to patch webhook configuration injector", true},
-		"away":          {apierrors.NewServiceUnavailable("restarting"), "because the API server does not answer", true},
-		"lost a race":   {apierrors.NewInvalid(schema.GroupKind{}, "injector", nil), "", false},
+		"no permission": {apierrors.NewForbidden(resource, "injector", errors.New("no rule")), false, "not allowed to patch webhook configuration injector", true},
+		"away":          {apierrors.NewServiceUnavailable("restarting"), false, "because the API server does not answer", true},
+		"lost a race":   {apierrors.NewInvalid(schema.GroupKind{}, "injector", nil), true, "", false},
+		"refused":       {apierrors.NewInvalid(schema.GroupKind{}, "injector", nil), false, "cannot patch webhook configuration injector", true},
+		"conflict":      {apierrors.NewConflict(resource, "injector", nil), false, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, config("1", nil, nil))
 			var tries, broken atomic.Int32
 			broken.Store(3)
 			r.client.PrependReactor("patch", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-				tries.Add(1)
-				return broken.Add(-1) >= 0, nil, tt.err
+				n := tries.Add(1)
+				if broken.Add(-1) < 0 {
+					return false, nil, nil
+				}
+				if tt.others {
+					other := config("", nil, nil)
+					other.Annotations = map[string]string{"n": strconv.Itoa(int(n))}
+					other.ResourceVersion = strconv.Itoa(1000 + int(n)) // the tracker gets it, not the reactors
+					if err := r.client.Tracker().Update(admissionv1.SchemeGroupVersion.WithResource(resource.Resource), other, ""); err != nil {
+						t.Error(err)
+					}
+				}
+				return true, nil, tt.err
 			})
 			r.start(t)
 			r.Want([]*x509.Certificate{r.ca})

@@ -2,12 +2,17 @@ package certs
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
@@ -49,8 +54,8 @@ type State struct {
 	OldUntil time.Time
 	// Empty is true when none of the keys of this package holds anything.
 	Empty bool
-	// Strange are keys that this package does not know, sorted.
-	Strange []string
+	// UnknownKeys are keys that this package does not know, sorted.
+	UnknownKeys []string
 }
 
 // ParseState reads a Secret's data. Nothing in it is an error of ParseState: what
@@ -63,12 +68,12 @@ func ParseState(data map[string][]byte) State {
 			s.Empty = s.Empty && len(value) == 0
 		case altRoots, altChain, altPrivate:
 			s.Empty = s.Empty && len(value) == 0
-			s.Strange = append(s.Strange, key)
+			s.UnknownKeys = append(s.UnknownKeys, key)
 		default:
-			s.Strange = append(s.Strange, key)
+			s.UnknownKeys = append(s.UnknownKeys, key)
 		}
 	}
-	slices.Sort(s.Strange)
+	slices.Sort(s.UnknownKeys)
 	s.Roots, _ = pki.ScanBundle(either(data, KeyRoots, altRoots))
 	s.Leaf, s.LeafErr = pki.ParsePair(either(data, KeyChain, altChain), either(data, KeyPrivate, altPrivate))
 	if s.Empty {
@@ -150,4 +155,47 @@ func (s State) Certificate() *Certificate {
 // sameLeaf reports whether both hold the same certificate and key.
 func sameLeaf(a, b *pki.Pair) bool {
 	return a != nil && b != nil && bytes.Equal(a.CertPEM, b.CertPEM) && bytes.Equal(a.KeyPEM, b.KeyPEM)
+}
+
+// Store is one Secret. Errors are those of k8s.io/apimachinery/pkg/api/errors.
+type Store interface {
+	Get(ctx context.Context) (*corev1.Secret, error)
+	// Update writes the Secret and returns it as it was stored; a conflict when its
+	// resourceVersion is not the latest any more.
+	Update(ctx context.Context, secret *corev1.Secret) (*corev1.Secret, error)
+	// Watch calls changed at first and at every change of the Secret, until ctx ends.
+	// It tries again for ever; each failed call goes to failed, and nil after one that
+	// succeeds.
+	Watch(ctx context.Context, changed func(), failed func(error))
+}
+
+// secretStore reaches one Secret through the API. It needs get, list, watch and
+// update on this name and nothing else: the Secret is created by the chart.
+type secretStore struct {
+	client Secrets
+	name   string
+}
+
+// Secrets are those of one namespace; clients of client-go fit.
+type Secrets interface {
+	kube.Lister[*corev1.SecretList]
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (*corev1.Secret, error)
+	Update(ctx context.Context, secret *corev1.Secret, opts metav1.UpdateOptions) (*corev1.Secret, error)
+}
+
+// NewStore returns the Store of the Secret of this name.
+func NewStore(client Secrets, name string) Store {
+	return &secretStore{client: client, name: name}
+}
+
+func (s *secretStore) Get(ctx context.Context) (*corev1.Secret, error) {
+	return s.client.Get(ctx, s.name, metav1.GetOptions{})
+}
+
+func (s *secretStore) Update(ctx context.Context, secret *corev1.Secret) (*corev1.Secret, error) {
+	return s.client.Update(ctx, secret, metav1.UpdateOptions{FieldManager: "istio-sidecar-injector"})
+}
+
+func (s *secretStore) Watch(ctx context.Context, changed func(), failed func(error)) {
+	kube.Follow(ctx, s.client, s.name, func(*corev1.Secret, bool) { changed() }, failed)
 }
