@@ -7,19 +7,19 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Input is what is asked about one pod.
+// Input is what the decision about one pod depends on.
 type Input struct {
 	// Namespace is the pod's own, or the request's when the pod has none.
 	Namespace string
 	// HostNetwork is spec.hostNetwork.
 	HostNetwork         bool
 	Labels, Annotations map[string]string
-	// Trace asks for Decision.Trace. Without it, deciding allocates nothing.
+	// Trace asks for [Decision.Trace]. Without it, deciding allocates no memory.
 	Trace bool
 }
 
-// Pod decides. The order is the truth table's; the first check that applies
-// decides.
+// Pod decides about a pod. The checks are made in the order of the truth table,
+// and the first that applies decides.
 func Pod(r *Rules, in Input) Decision {
 	var t *trace
 	if in.Trace {
@@ -38,8 +38,8 @@ func (r *Rules) decide(in *Input, t *trace) Decision {
 		return Decision{HostNetwork, Skip, "the pod uses the node's network, where redirecting traffic would hit the whole node", nil}
 	}
 	t.add("spec.hostNetwork", "false")
-	// A call with arguments would allocate them even without a trace: hence
-	// the conditions here and below.
+	// The arguments of a call with formatting are allocated even if there is no
+	// trace; that is why such calls are made on a condition, here and below.
 	if r.system(in.Namespace) {
 		if t != nil {
 			t.add("namespace", "%s is a system namespace: never injected", in.Namespace)
@@ -65,7 +65,8 @@ func (r *Rules) decide(in *Input, t *trace) Decision {
 	return r.policy
 }
 
-// system tells the namespaces that are spared, by dialect.
+// system reports whether pods of a namespace are never injected. The current
+// dialect knows more such namespaces than the classic one.
 func (r *Rules) system(namespace string) bool {
 	switch namespace {
 	case "kube-system", "kube-public":
@@ -76,7 +77,7 @@ func (r *Rules) system(namespace string) bool {
 	return false
 }
 
-// asked looks at what the pod says itself.
+// asked decides by the pod's own label or annotation, if it has one.
 func (r *Rules) asked(in *Input, t *trace) (Decision, bool) {
 	if r.classic {
 		return askedClassic(in, t)
@@ -115,7 +116,8 @@ func (r *Rules) asked(in *Input, t *trace) (Decision, bool) {
 	return Decision{}, false
 }
 
-// askedClassic follows YAML's booleans in any case; every other value is a no.
+// askedClassic takes YAML's true values, in upper or lower case, for a yes and
+// every other value for a no.
 func askedClassic(in *Input, t *trace) (Decision, bool) {
 	value, ok := in.Annotations[InjectKey]
 	switch {
@@ -179,7 +181,7 @@ func match(list []selector, set labels.Set, field string, t *trace) (Decision, b
 	return Decision{}, false
 }
 
-// trace collects steps; a nil one collects nothing and costs nothing.
+// trace collects steps; a nil trace ignores them.
 type trace struct{ steps []Step }
 
 func (t *trace) add(check, format string, args ...any) {

@@ -152,6 +152,9 @@ func TestWarnings(t *testing.T) {
 		{"unknown", false, Input{Labels: m(InjectKey, "enabled")}, []string{`label sidecar.istio.io/inject="enabled" has no effect, must be "true" or "false"`}},
 		{"classic", true, Input{HostNetwork: true, Annotations: m(InjectKey, "yes")}, []string{"annotation sidecar.istio.io/inject asks for a sidecar, but none is injected: the pod uses hostNetwork"}},
 		{"classic knows no label", true, Input{Labels: m(InjectKey, "enabled")}, nil},
+		{"classic takes any value", true, Input{Annotations: m(InjectKey, "maybe")}, nil},
+		{"empty", false, Input{Labels: m(InjectKey, "")}, nil},
+		{"declines on the host network", false, Input{HostNetwork: true, Labels: m(InjectKey, "false")}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := rules(t, Settings{Classic: tc.classic, Enabled: true})
@@ -166,14 +169,69 @@ func TestWarnings(t *testing.T) {
 func TestWarningsAreLimited(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	got := Limit([]string{long, "a", "b", "c"})
-	if len(got) != MaxWarnings || len(got[0]) > MaxWarningLength || !utf8.ValidString(got[0]) || !strings.HasSuffix(got[0], "...") {
+	if len(got) != maxWarnings || len(got[0]) > maxWarningLength || !utf8.ValidString(got[0]) || !strings.HasSuffix(got[0], "...") {
 		t.Errorf("got %q", got)
 	}
 	r := rules(t, Settings{})
 	in := Input{Labels: m(InjectKey, strings.Repeat("x", 500))}
 	for _, w := range Warnings(r, in, Pod(r, in)) {
-		if len(w) > MaxWarningLength {
+		if len(w) > maxWarningLength {
 			t.Errorf("%d bytes: %s", len(w), w)
+		}
+	}
+}
+
+func TestLimitKeepsWhatFits(t *testing.T) {
+	exact := strings.Repeat("x", maxWarningLength)
+	got := Limit([]string{exact, exact + "y", strings.Repeat("é", maxWarningLength/2) + "z"})
+	want := []string{exact, exact[:maxWarningLength-3] + "...", strings.Repeat("é", maxWarningLength/2-2) + "..."}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := short("\x80\x80\x80\x80\x80", 4); got != "..." {
+		t.Errorf("text without the start of a character: %q", got)
+	}
+}
+
+// Each check reports what it found, and the one that decides is the last.
+func TestTraceDetails(t *testing.T) {
+	const label, annotation = "label " + InjectKey, "annotation " + InjectKey
+	s := selectors()
+	for _, tc := range []struct {
+		name    string
+		classic bool
+		in      Input
+		want    []Step
+	}{
+		{"host network", false, Input{HostNetwork: true}, []Step{{"spec.hostNetwork", "true: never injected"}}},
+		{"system", false, Input{Namespace: "kube-public"}, []Step{{"namespace", "kube-public is a system namespace: never injected"}}},
+		{"label true", false, Input{Labels: m(InjectKey, "true")}, []Step{{label, `"true": the pod asks for injection`}}},
+		{"label false", false, Input{Labels: m(InjectKey, "false")}, []Step{{label, `"false": the pod declines`}}},
+		{"annotation true", false, Input{Annotations: m(InjectKey, "true")}, []Step{{label, "not set"}, {annotation, `"true": the pod asks for injection`}}},
+		{"annotation false", false, Input{Annotations: m(InjectKey, "false")}, []Step{{label, "not set"}, {annotation, `"false": the pod declines`}}},
+		{"classic asks", true, Input{Annotations: m(InjectKey, "Yes")}, []Step{{annotation, `"Yes": the pod asks for injection`}}},
+		{"classic declines", true, Input{Annotations: m(InjectKey, "0")}, []Step{{annotation, `"0": the pod declines`}}},
+		{"never", false, Input{Labels: m("never", "yes")}, []Step{{label, "not set"}, {annotation, "not set"}, {"neverInjectSelector[1]", "never=yes matches"}}},
+	} {
+		s.Classic, tc.in.Trace = tc.classic, true
+		trace := Pod(rules(t, s), tc.in).Trace
+		if n := len(trace) - len(tc.want); n < 0 || fmt.Sprint(trace[n:]) != fmt.Sprint(tc.want) {
+			t.Errorf("%s: got %q, want at its end %q", tc.name, trace, tc.want)
+		}
+	}
+}
+
+func TestMessagesNameWhatThePodSays(t *testing.T) {
+	r := rules(t, Settings{})
+	for _, kind := range []string{"label", "annotation"} {
+		for value, verb := range map[string]string{"true": "asks for", "false": "declines"} {
+			in := Input{Annotations: m(InjectKey, value)}
+			if kind == "label" {
+				in = Input{Labels: m(InjectKey, value), Annotations: m(InjectKey, value)}
+			}
+			if got, want := Pod(r, in).Message, "the pod "+verb+" injection by its "+kind+" "+InjectKey; got != want {
+				t.Errorf("%s %s: %q, want %q", kind, value, got, want)
+			}
 		}
 	}
 }
@@ -196,7 +254,7 @@ func FuzzPod(f *testing.F) {
 			t.Fatalf("%+v and %+v", d, traced)
 		}
 		for _, w := range Warnings(r, in, d) {
-			if len(w) > MaxWarningLength {
+			if len(w) > maxWarningLength {
 				t.Fatalf("a warning of %d bytes", len(w))
 			}
 		}

@@ -1,12 +1,7 @@
-// Package decide answers one question about a pod: is it to be injected, and why.
-//
-// The answer is a Decision: a stable code, a sentence for people, and the trace
-// of checks that led there. The same words are used in admission responses, in
-// metrics, in logs and by the command line tool.
 package decide
 
-// Code names the one reason that decided. Codes are part of the interface:
-// dashboards and alerts select on them, so they never change their spelling.
+// Code names the reason that decided. Dashboards and alerts select on codes, so
+// their spelling never changes.
 type Code string
 
 // The truth table. The first row that applies, from the top, decides.

@@ -29,14 +29,14 @@ func TestTheMessageNamesWhatDecided(t *testing.T) {
 }
 
 func TestLimitAtItsBoundaries(t *testing.T) {
-	whole := strings.Repeat("w", MaxWarningLength)
-	noCharacter := strings.Repeat("\x80", MaxWarningLength+1)
+	whole := strings.Repeat("w", maxWarningLength)
+	noCharacter := strings.Repeat("\x80", maxWarningLength+1)
 	got := Limit([]string{whole, whole + "w", noCharacter})
 	if got[0] != whole {
-		t.Errorf("a warning of %d bytes was cut to %q", MaxWarningLength, got[0])
+		t.Errorf("a warning of %d bytes was cut to %q", maxWarningLength, got[0])
 	}
-	if want := whole[:MaxWarningLength-3] + "..."; got[1] != want {
-		t.Errorf("a warning of %d bytes was cut to %q, want %q", MaxWarningLength+1, got[1], want)
+	if want := whole[:maxWarningLength-3] + "..."; got[1] != want {
+		t.Errorf("a warning of %d bytes was cut to %q, want %q", maxWarningLength+1, got[1], want)
 	}
 	if got[2] != "..." {
 		t.Errorf("a warning without the beginning of a character was cut to %q, want %q", got[2], "...")

@@ -11,18 +11,18 @@ import (
 // InjectKey is the label, and the annotation, by which a pod asks or declines.
 const InjectKey = "sidecar.istio.io/inject"
 
-// Settings are what the rules are made from.
+// Settings are the part of a configuration that decides.
 type Settings struct {
 	// Classic selects the rules of the classic dialect.
 	Classic bool
-	// Enabled is the policy: what happens to a pod that nothing else decides.
+	// Enabled is the policy: whether a pod is injected that nothing else decides about.
 	Enabled bool
 	// Never and Always are the selectors by their index in the configuration.
 	Never, Always []metav1.LabelSelector
 }
 
-// Rules are compiled Settings. They never change, so any number of goroutines
-// may use them.
+// Rules are compiled [Settings]. They never change and may be used by any number
+// of goroutines.
 type Rules struct {
 	classic bool
 	policy  Decision
@@ -30,8 +30,7 @@ type Rules struct {
 	always  []selector
 }
 
-// selector carries the answer it gives, made beforehand: deciding allocates
-// nothing.
+// selector holds the decision it leads to, so that deciding allocates no memory.
 type selector struct {
 	matches labels.Selector
 	name    string
@@ -66,7 +65,7 @@ func compile(field string, in []metav1.LabelSelector, code Code, outcome Outcome
 			errs = append(errs, fmt.Errorf("%s[%d]: %w", field, i, err))
 			continue
 		}
-		// An empty selector would match everything; it is not meant that way.
+		// An empty selector would match every pod, which nobody intends.
 		if sel.Empty() {
 			continue
 		}

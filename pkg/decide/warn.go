@@ -8,13 +8,13 @@ import (
 // The limits on admission warnings: kubectl prints each on a line of its own,
 // and API servers cut warnings longer than 120 characters.
 const (
-	MaxWarnings      = 3
-	MaxWarningLength = 120
+	maxWarnings      = 3
+	maxWarningLength = 120
 )
 
-// Warnings tells the person who created a pod what the decision may not have
-// met with their wishes: an unknown value of the inject label or annotation, a
-// pod that asks for injection and does not get it.
+// Warnings returns what the person who created a pod may not expect: a value of
+// the inject label or annotation that has no effect, and a pod that asks for
+// injection but is not injected.
 func Warnings(r *Rules, in Input, d Decision) []string {
 	var out []string
 	kind, value, ok := "label", "", false
@@ -46,17 +46,17 @@ func unmetRequest(kind string, code Code, namespace string) string {
 	return begin + string(code)
 }
 
-// Limit cuts warnings to what an API server passes on.
+// Limit shortens warnings, in place, to what an API server passes on.
 func Limit(warnings []string) []string {
-	warnings = warnings[:min(len(warnings), MaxWarnings)]
+	warnings = warnings[:min(len(warnings), maxWarnings)]
 	for i, w := range warnings {
-		warnings[i] = short(w, MaxWarningLength)
+		warnings[i] = short(w, maxWarningLength)
 	}
 	return warnings
 }
 
-// short cuts s to at most n bytes, at the boundary of a character, and shows
-// that it did.
+// short cuts s to at most n bytes, at the boundary of a character, and marks the
+// cut with dots.
 func short(s string, n int) string {
 	const mark = "..."
 	if len(s) <= n {

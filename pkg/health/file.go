@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// ErrPaused is what a check of TouchFile returns when the file is to grow old on
-// purpose, which is no trouble to tell of.
+// ErrPaused is returned by a check of [TouchFile] when the file is to grow old on
+// purpose; it is not logged.
 var ErrPaused = errors.New("health checks are paused")
 
 // TouchFile runs check now and every interval, and after each success sets the
-// file's time to now, making it first where needed, until ctx is done; then it
-// returns nil. Probe looks at the file. Trouble is logged when it begins and
+// file's time to now, making the file where it is missing, until ctx is done; then
+// it returns nil. [Probe] looks at the file. A failure is logged when it begins and
 // when it ends.
 func TouchFile(ctx context.Context, file string, interval time.Duration, check func(context.Context) error, log *slog.Logger) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	trouble := ""
+	failure := ""
 	for {
 		err := check(ctx)
 		if err == nil {
@@ -30,11 +30,11 @@ func TouchFile(ctx context.Context, file string, interval time.Duration, check f
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrPaused):
-		case err != nil && err.Error() != trouble:
-			trouble = err.Error()
+		case err != nil && err.Error() != failure:
+			failure = err.Error()
 			log.Error("health check file not touched", "file", file, "error", err)
-		case err == nil && trouble != "":
-			trouble = ""
+		case err == nil && failure != "":
+			failure = ""
 			log.Info("health check file touched again", "file", file)
 		}
 		select {
@@ -56,7 +56,8 @@ func touch(file string, now time.Time) error {
 	return os.Chtimes(file, now, now)
 }
 
-// Probe says whether the file was touched within the interval before now.
+// Probe returns an error unless the file was touched within the interval before
+// now.
 func Probe(file string, interval time.Duration, now time.Time) error {
 	info, err := os.Stat(file)
 	if err != nil {

@@ -1,6 +1,3 @@
-// Package health says how a server is doing: named checks behind HTTP
-// endpoints, a TLS request to the server itself, and the file by which exec
-// probes tell.
 package health
 
 import (
@@ -14,12 +11,12 @@ import (
 	"time"
 )
 
-// Check is one thing that must be right.
+// Check is one condition that must hold.
 type Check struct {
 	// Name is short and stable: "configuration".
 	Name string
-	// Run says what it found, for people, and an error when that is not right. A
-	// detail may also come with a nil error.
+	// Run returns an error when the condition does not hold, and otherwise may
+	// return a detail for people.
 	Run func(ctx context.Context) (detail string, err error)
 }
 
@@ -39,15 +36,15 @@ type Set struct {
 	last string // what was logged last
 }
 
-// NewSet returns a set named for what all of its checks together mean:
-// "ready". Each check may take as long as timeout; one that takes longer has
-// failed. A change of the outcome is logged.
+// NewSet returns a set whose name says what all of its checks together mean:
+// "ready". A check that takes longer than timeout has failed. A change of the
+// outcome is logged.
 func NewSet(name string, timeout time.Duration, log *slog.Logger, checks ...Check) *Set {
 	return &Set{name: name, timeout: timeout, log: log, checks: checks}
 }
 
-// Run runs all checks at the same time. The report has a line for each, in
-// their order; err joins what is wrong.
+// Run runs all checks at the same time. The report has a line for each, in their
+// order; err joins the errors of those that failed.
 func (s *Set) Run(ctx context.Context) (report string, err error) {
 	outcomes, err := s.run(ctx)
 	var b strings.Builder
@@ -64,7 +61,7 @@ func (s *Set) Run(ctx context.Context) (report string, err error) {
 	return b.String(), err
 }
 
-// Outcomes runs all checks like Run and says, by their names, which are good.
+// Outcomes runs all checks like Run and reports, by their names, which succeeded.
 func (s *Set) Outcomes(ctx context.Context) map[string]bool {
 	outcomes, _ := s.run(ctx)
 	good := make(map[string]bool, len(outcomes))
@@ -101,7 +98,7 @@ func (s *Set) run(ctx context.Context) ([]outcome, error) {
 	return outcomes, err
 }
 
-// runCheck does not wait for a check that ignores its context.
+// runCheck runs a check, but does not wait for one that ignores its context.
 func runCheck(ctx context.Context, c Check) outcome {
 	done := make(chan outcome, 1)
 	go func() {

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// SelfCheck asks the server's own TLS port, over the network, as a caller
-// would: a new connection, a verified certificate, an answer. What it finds
-// wrong is wrong for every caller.
+// SelfCheck sends a request to the server's own TLS port as a client would: over a
+// new connection, whose certificate it verifies. When that fails, it fails for
+// every client.
 type SelfCheck struct {
 	// Port of the server on this machine.
 	Port int
@@ -29,8 +29,8 @@ type SelfCheck struct {
 	Certificate *tls.Certificate
 	// Timeout of one request.
 	Timeout time.Duration
-	// MaxAge is how long an outcome is good for: several probes at one time cost
-	// one request.
+	// MaxAge is how long a success is valid, so that several probes at one time
+	// cost one request.
 	MaxAge time.Duration
 	// Now is the clock for MaxAge and for the certificate's validity.
 	Now func() time.Time
@@ -39,7 +39,7 @@ type SelfCheck struct {
 
 	mu   sync.Mutex // guards what follows, never held while waiting
 	at   time.Time
-	last error
+	last error // of the request begun at that time
 }
 
 // Check returns the outcome of a request made now, or of a good one made up to
@@ -58,7 +58,7 @@ func (s *SelfCheck) Check(ctx context.Context) error {
 	return err
 }
 
-// LastAttempt is when the last request was begun that has ended; zero before
+// LastAttempt returns when the last request was begun that has ended; zero before
 // the first.
 func (s *SelfCheck) LastAttempt() time.Time {
 	s.mu.Lock()

@@ -51,7 +51,7 @@ func (c *certificates) all() []prometheus.Collector {
 	return []prometheus.Collector{c.expiry, c.renewals, c.heals, c.patches, c.conflicts}
 }
 
-// CertificateExpiry says until when the certificate in use is valid. typ is
+// CertificateExpiry sets when the certificate in use expires. typ is
 // "leaf" or "ca".
 func (c *certificates) CertificateExpiry(typ string, notAfter time.Time) { c.expiry.set(typ, notAfter) }
 
@@ -68,8 +68,8 @@ func (c *certificates) WriteFailed(what string) { c.patches.WithLabelValues(what
 // WriteConflict counts a write that lost against another replica's.
 func (c *certificates) WriteConflict() { c.conflicts.Inc() }
 
-// expiry tells the time left at the moment of the scrape: a gauge set now and
-// then would stand still between.
+// expiry computes the time left at each scrape; a gauge that is set now and then
+// would stand still in between.
 type expiry struct {
 	now  func() time.Time
 	desc *prometheus.Desc

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Result is what became of an admission request, as the classic counters see it.
+// Result is the outcome of an admission request as the classic counters have it.
 type Result int
 
 // The results.
@@ -63,8 +63,8 @@ func (i *injection) all() []prometheus.Collector {
 	return []prometheus.Collector{i.decisions, i.requests, i.success, i.failures, i.skips, i.seconds, i.panics}
 }
 
-// Request counts one call of the webhook. decision is empty when the call was
-// not understood, so that there was nothing to decide on.
+// Request counts one call of the webhook. decision is empty for a call that was
+// not understood and had no pod to decide about.
 func (i *injection) Request(decision string, result Result, took time.Duration) {
 	i.requests.Inc()
 	i.seconds.Observe(took.Seconds())

@@ -1,6 +1,3 @@
-// Package metrics counts what the injector does, in Prometheus' terms. Nothing
-// else in the project knows Prometheus: others call small methods, mostly
-// through interfaces of their own.
 package metrics
 
 import (
@@ -12,12 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Build says which program this is.
+// Build identifies the program.
 type Build struct {
 	Version, Revision, GoVersion string
 }
 
-// Metrics is a registry of its own with everything in it. Methods may be called
+// Metrics is a registry with all metrics of the injector. Its methods may be called
 // from many goroutines at one time.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -28,8 +25,8 @@ type Metrics struct {
 	state
 }
 
-// New returns metrics that stand at zero. now is the clock that the time left to
-// certificates is told by.
+// New returns metrics that are all zero. now is the clock for the time left until
+// certificates expire.
 func New(build Build, now func() time.Time) *Metrics {
 	m := &Metrics{
 		registry:     prometheus.NewRegistry(),

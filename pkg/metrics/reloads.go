@@ -38,7 +38,7 @@ func (r *reloads) all() []prometheus.Collector {
 	return []prometheus.Collector{r.total, r.successful, r.last, r.info}
 }
 
-// Reload returns what counts the reloads of one thing. what is short and
+// Reload returns the counter for the reloads of one thing, whose name is short and
 // stable: "configuration".
 func (r *reloads) Reload(what string) *Reload {
 	r.total.WithLabelValues(what, "success")
@@ -52,18 +52,18 @@ type Reload struct {
 	all  *reloads
 }
 
-// Reloaded says that content with this hash came into force.
+// Reloaded counts content with this hash that came into force.
 func (r *Reload) Reloaded(hash string, at time.Time) {
 	r.all.total.WithLabelValues(r.what, "success").Inc()
 	r.all.successful.WithLabelValues(r.what).Set(1)
 	r.all.last.WithLabelValues(r.what).Set(float64(at.UnixMilli()) / 1000)
 	if r.what == "configuration" {
-		r.all.info.Reset() // only the hash in force is told
+		r.all.info.Reset() // of other hashes
 		r.all.info.WithLabelValues(hash).Set(1)
 	}
 }
 
-// ReloadFailed says that the newest content was refused.
+// ReloadFailed counts newer content that was refused.
 func (r *Reload) ReloadFailed(time.Time) {
 	r.all.total.WithLabelValues(r.what, "failure").Inc()
 	r.all.successful.WithLabelValues(r.what).Set(0)

@@ -11,18 +11,17 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// DefaultPoll is how often files are looked at without a notification. It is
-// the safety net for file systems that send none and for watches that were
-// lost; a look costs one read of some small files.
+// DefaultPoll is how often files are read without a notification, for file systems
+// that send none and for watches that were lost. It costs reading some small files.
 const DefaultPoll = 10 * time.Second
 
-// WatchFiles calls changed whenever one of the files may have changed, and
-// every poll besides, until ctx is done; then it returns nil.
+// WatchFiles calls changed whenever one of the files may have changed, and also
+// every poll (10 s if it is zero), until ctx is done; then it returns nil.
 //
 // It watches directories, not files: kubelet changes a ConfigMap or Secret
 // volume by renaming a symbolic link inside it, and an editor replaces a file
 // by renaming another over it; a watch on the file itself sees neither. When
-// the system refuses watches, polling alone remains, said once in the log.
+// the system refuses watches, the files are only polled, which is logged once.
 func WatchFiles(ctx context.Context, files []string, poll time.Duration, log *slog.Logger, changed func()) error {
 	if poll <= 0 {
 		poll = DefaultPoll
@@ -39,8 +38,8 @@ func WatchFiles(ctx context.Context, files []string, poll time.Duration, log *sl
 	}
 	w := &dirWatch{watcher: watcher, files: files, usable: err == nil, log: log}
 	w.renew()
-	// What changed between the caller's first load and the watch just made
-	// would go unseen until the next poll.
+	// A change between the caller's first load and the watch that was just made
+	// would not be seen until the next poll.
 	changed()
 	for {
 		select {
@@ -61,7 +60,7 @@ func WatchFiles(ctx context.Context, files []string, poll time.Duration, log *sl
 			if !ok {
 				return fmt.Errorf("file watch on %v ended unexpectedly", files)
 			}
-			// An overflow means that events were lost: look at everything.
+			// Events were lost, so anything may have changed.
 			log.Warn("file watch", "error", err)
 			w.renew()
 			changed()
@@ -78,11 +77,11 @@ type dirWatch struct {
 	files   []string
 	usable  bool
 	log     *slog.Logger
-	said    bool
+	logged  bool // that a directory cannot be watched
 }
 
-// renew watches what is to be watched and is not. Directories come and go: a
-// removed and re-created one needs a new watch.
+// renew adds the missing watches and removes those that are not needed any more. A
+// directory that was removed and made again needs a new watch.
 func (w *dirWatch) renew() {
 	if !w.usable {
 		return
@@ -98,8 +97,8 @@ func (w *dirWatch) renew() {
 		if slices.Contains(have, dir) {
 			continue
 		}
-		if err := w.watcher.Add(dir); err != nil && !w.said {
-			w.said = true
+		if err := w.watcher.Add(dir); err != nil && !w.logged {
+			w.logged = true
 			w.log.Warn("directory not watched, its files are polled instead", "directory", dir, "error", err)
 		}
 	}

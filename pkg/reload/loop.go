@@ -1,7 +1,3 @@
-// Package reload keeps a value in step with where it comes from: it loads on
-// demand, compares by content, and keeps the last good value when a new one is
-// bad. It knows neither configuration nor certificates; both use it, apart from
-// each other, so that a broken one never holds up the other.
 package reload
 
 import (
@@ -13,17 +9,17 @@ import (
 	"time"
 )
 
-// DefaultDebounce is how long a Loop waits for more changes before it loads. A
-// ConfigMap volume changes in one rename but two volumes change one after the
+// defaultDebounce is how long a Loop waits for more changes before it loads. A
+// ConfigMap volume changes in one rename, but two volumes change one after the
 // other, and an editor writes a file in several steps.
-const DefaultDebounce = 100 * time.Millisecond
+const defaultDebounce = 100 * time.Millisecond
 
 // Recorder counts what a Loop does. Calls come from one goroutine at a time.
 type Recorder interface {
-	// Reloaded says that the value with this hash is in force from now on.
+	// Reloaded is called when the value with this hash has come into force.
 	Reloaded(hash string, at time.Time)
-	// ReloadFailed says that a new value was refused. It is called once for
-	// each different reason, not once for each attempt.
+	// ReloadFailed is called when a new value was refused: once for each different
+	// reason, not once for each attempt.
 	ReloadFailed(at time.Time)
 }
 
@@ -36,7 +32,7 @@ type Version[T any] struct {
 	LoadedAt time.Time
 }
 
-// State says how a Loop is doing.
+// State is what a Loop holds and what went wrong last.
 type State struct {
 	// Hash and LoadedAt are those of the value in force; empty before the first.
 	Hash     string
@@ -49,7 +45,7 @@ type State struct {
 
 // Options of a Loop. Name and Load are required.
 type Options[T any] struct {
-	// Name says what is loaded, in messages: "configuration".
+	// Name is what is loaded, for messages: "configuration".
 	Name string
 	// Load reads the content and makes a value of it. It gets the hash of the
 	// value in force: when the content still has that hash, Load may return a
@@ -62,7 +58,8 @@ type Options[T any] struct {
 	Log *slog.Logger
 	// Now defaults to time.Now.
 	Now func() time.Time
-	// Debounce defaults to DefaultDebounce.
+	// Debounce is how long no change must have come before the content is loaded;
+	// ten times that is the most that a change waits. It defaults to 100 ms.
 	Debounce time.Duration
 }
 
@@ -86,7 +83,7 @@ func New[T any](opt Options[T]) *Loop[T] {
 		opt.Now = time.Now
 	}
 	if opt.Debounce == 0 {
-		opt.Debounce = DefaultDebounce
+		opt.Debounce = defaultDebounce
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -96,19 +93,19 @@ func New[T any](opt Options[T]) *Loop[T] {
 	return l
 }
 
-// Current returns the value in force, or nil before the first. It is one atomic
-// load, and what it returns never changes.
+// Current returns the value in force, or nil before the first. It costs one atomic
+// load, and the returned Version never changes.
 func (l *Loop[T]) Current() *Version[T] { return l.current.Load() }
 
-// OnChange sets what is called after a new value has come into force, in place
-// of what was set before. It is called by Run or Reload, one call at a time, and
+// OnChange sets the function that is called after a new value has come into force;
+// it replaces the one set before. Run and Reload call it, one call at a time. It
 // must not call Reload.
 func (l *Loop[T]) OnChange(f func(Version[T])) { l.changes.Store(&f) }
 
-// State says what is in force and what went wrong last.
+// State returns what is in force and what went wrong last.
 func (l *Loop[T]) State() State { return *l.state.Load() }
 
-// Poke says that the content may have changed. It never waits.
+// Poke tells the Loop that the content may have changed. It never waits.
 func (l *Loop[T]) Poke() {
 	select {
 	case l.pokes <- struct{}{}:
@@ -138,7 +135,7 @@ func (l *Loop[T]) Reload() error {
 }
 
 func (l *Loop[T]) failed(err error) {
-	// The same bad content is found again at every poll: said once is enough.
+	// Every poll finds the same bad content again, which is logged once.
 	if l.failure == nil || l.failure.Error() != err.Error() {
 		l.failedAt = l.opt.Now()
 		if l.opt.Recorder != nil {
@@ -210,9 +207,9 @@ func (l *Loop[T]) Run(ctx context.Context) error {
 	}
 }
 
-// settle waits until no change has come for the debounce time, but no longer
-// than ten times that: a source that never rests must not hold back a change
-// for ever.
+// settle waits until no change has come for the debounce time, but no longer than
+// ten times that, because a source that never rests would delay a change for ever.
+// It returns false when ctx is done.
 func (l *Loop[T]) settle(ctx context.Context) bool {
 	last := time.NewTimer(10 * l.opt.Debounce)
 	defer last.Stop()

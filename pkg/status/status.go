@@ -1,7 +1,3 @@
-// Package status reads, writes and undoes what an injection notes on the pod
-// itself: the names of what was added (annotation sidecar.istio.io/status) and
-// the containers that the user had declared under such a name (annotation
-// proxy.istio.io/overrides).
 package status
 
 import (
@@ -13,9 +9,9 @@ import (
 
 // The annotations.
 const (
-	// Key holds a Status, in JSON.
+	// Key holds a [Status], in JSON.
 	Key = "sidecar.istio.io/status"
-	// OverridesKey holds Overrides, in JSON.
+	// OverridesKey holds [Overrides], in JSON.
 	OverridesKey = "proxy.istio.io/overrides"
 )
 
@@ -31,8 +27,8 @@ type Status struct {
 	Revision         string   `json:"revision,omitempty"`
 }
 
-// Of names what a pod spec consists of; for the result of the templates alone
-// that is what they add.
+// Of names what a pod spec consists of. Of the templates' result alone, that is
+// what they add to a pod.
 func Of(spec *corev1.PodSpec) Status {
 	var s Status
 	for i := range spec.InitContainers {
@@ -50,9 +46,9 @@ func Of(spec *corev1.PodSpec) Status {
 	return s
 }
 
-// Read returns the status that a pod carries. present tells whether there is
-// any, which is the sign of an earlier injection even if it cannot be read, as
-// the earliest injectors wrote a mere version.
+// Read returns a pod's status. present reports whether the annotation exists: that
+// is the sign of an earlier injection, even if it cannot be read, because the
+// first injectors wrote only a version there.
 func Read(annotations map[string]string) (s Status, present bool) {
 	text, present := annotations[Key]
 	if !present || json.Unmarshal([]byte(text), &s) != nil {
@@ -73,8 +69,8 @@ func (s *Status) String() string {
 	return string(text)
 }
 
-// Overrides are containers that the user had declared under the name of one
-// that a template has, as the user wrote them.
+// Overrides are the containers that the user had declared under the name of a
+// template's container, as the user wrote them.
 type Overrides struct {
 	Containers     []corev1.Container `json:"containers,omitempty"`
 	InitContainers []corev1.Container `json:"initContainers,omitempty"`

@@ -64,6 +64,35 @@ func TestRead(t *testing.T) {
 	}
 }
 
+func TestEmpty(t *testing.T) {
+	one := []string{"a"}
+	for name, s := range map[string]Status{
+		"init containers":    {InitContainers: one},
+		"containers":         {Containers: one},
+		"volumes":            {Volumes: one},
+		"image pull secrets": {ImagePullSecrets: one},
+		"first two":          {InitContainers: one, Containers: one},
+		"middle two":         {Containers: one, Volumes: one},
+		"last two":           {Volumes: one, ImagePullSecrets: one},
+	} {
+		if s.Empty() {
+			t.Errorf("%s: empty", name)
+		}
+	}
+	if s := (Status{Version: "v", Revision: "r"}); !s.Empty() {
+		t.Error("a version and a revision name nothing that was added")
+	}
+	for name, o := range map[string]Overrides{
+		"containers":      {Containers: containers("a")},
+		"init containers": {InitContainers: containers("a")},
+		"both":            {Containers: containers("a"), InitContainers: containers("b")},
+	} {
+		if o.Empty() {
+			t.Errorf("overrides of %s: empty", name)
+		}
+	}
+}
+
 func TestOverrides(t *testing.T) {
 	o := Overrides{InitContainers: []corev1.Container{{Name: "a", Image: "x"}}}
 	if got := o.String(); got != `{"initContainers":[{"name":"a","image":"x","resources":{}}]}` {
@@ -105,6 +134,53 @@ func TestWithoutContainers(t *testing.T) {
 	}
 	if !reflect.DeepEqual(pod, before) {
 		t.Error("the pod given has been changed")
+	}
+}
+
+func TestSavedContainersArePutBack(t *testing.T) {
+	saved := func(names ...string) []corev1.Container {
+		out := containers(names...)
+		for i := range out {
+			out[i].Image = "(own)"
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		name     string
+		in       []corev1.Container
+		injected []string
+		saved    []corev1.Container
+		want     string
+	}{
+		{"nothing injected", containers("a", "b"), nil, nil, "a b"},
+		{"in the injected one's place", containers("x", "a", "y"), []string{"a"}, saved("a"), "x a(own) y"},
+		{"the first of several", containers("a", "b"), []string{"a", "b"}, saved("a", "b"), "a(own) b(own)"},
+		{"once, where a name stands twice", containers("a", "x", "a"), []string{"a"}, saved("a"), "a(own) x"},
+		{"not beside one that is not injected", containers("a", "b"), nil, saved("a"), "a b"},
+		{"not beside one that is not injected, elsewhere", containers("a", "b"), nil, saved("b"), "a b"},
+		{"at the end, without the injected one", containers("x"), []string{"a"}, saved("a", "b", "c"), "x a(own) b(own) c(own)"},
+		{"each once", nil, nil, saved("a", "a"), "a(own)"},
+	} {
+		if got := namesOf(stripped(tt.in, tt.injected, tt.saved)); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestAnnotationsWithoutStatusAreShared(t *testing.T) {
+	pod := &corev1.Pod{}
+	pod.Annotations = map[string]string{"a": "b"}
+	out := WithoutContainers(pod, Status{}, Overrides{})
+	out.Annotations["c"] = "d"
+	if pod.Annotations["c"] != "d" {
+		t.Error("annotations were copied for nothing")
+	}
+}
+
+func TestLegacy(t *testing.T) {
+	want := Status{InitContainers: []string{"istio-init", "enable-core-dump"}, Containers: []string{"istio-proxy"}, Volumes: []string{"istio-certs", "istio-envoy"}}
+	if got := Legacy(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
 	}
 }
 

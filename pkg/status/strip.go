@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Legacy is what the classic dialect takes as injected when a pod does not say:
-// the names that the first injectors used.
+// Legacy returns the names that the first injectors used. The classic dialect
+// takes them as injected when a pod's status cannot be read.
 func Legacy() Status {
 	return Status{
 		InitContainers: []string{"istio-init", "enable-core-dump"},
@@ -17,10 +17,10 @@ func Legacy() Status {
 	}
 }
 
-// WithoutContainers returns the pod without the containers that the status
-// names and without the annotation. Where the user had declared one of them,
-// the user's own takes its place again. The pod given is not changed; what is
-// not changed is shared with it.
+// WithoutContainers returns the pod without the containers that the status names
+// and without the status annotation. Where the user had declared one of these
+// containers, the user's is put back. The given pod is not changed; the result
+// shares with it what is the same.
 func WithoutContainers(pod *corev1.Pod, s Status, o Overrides) *corev1.Pod {
 	out := *pod
 	out.Spec.Containers = stripped(pod.Spec.Containers, s.Containers, o.Containers)
@@ -29,8 +29,9 @@ func WithoutContainers(pod *corev1.Pod, s Status, o Overrides) *corev1.Pod {
 	return &out
 }
 
-// stripped takes the saved container's place for the injected one's, so that
-// lists of container names come out in the same order every time.
+// stripped returns the containers without those named. A saved container is put
+// in the place of the injected one, so that the order stays the same however often
+// a pod is injected; one whose place is unknown goes to the end.
 func stripped(in []corev1.Container, names []string, saved []corev1.Container) []corev1.Container {
 	out := make([]corev1.Container, 0, len(in)+len(saved))
 	back := make([]bool, len(saved))
@@ -53,7 +54,7 @@ func stripped(in []corev1.Container, names []string, saved []corev1.Container) [
 }
 
 // WithoutLists returns the pod without the volumes and image pull secrets that
-// the status names. The pod given is not changed.
+// the status names. The given pod is not changed.
 func WithoutLists(pod *corev1.Pod, s Status) *corev1.Pod {
 	out := *pod
 	out.Spec.Volumes = filter(pod.Spec.Volumes, func(v *corev1.Volume) bool {
@@ -79,7 +80,7 @@ func index(list []corev1.Container, name string) int {
 	return slices.IndexFunc(list, func(c corev1.Container) bool { return c.Name == name })
 }
 
-// without returns a map without one key, and leaves the one given alone.
+// without returns a copy of a map without one key.
 func without(m map[string]string, key string) map[string]string {
 	if _, ok := m[key]; !ok {
 		return m
