@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -147,7 +146,7 @@ func (p *injectParser) finish() {
 			}
 		}
 	}
-	sort.Slice(p.r.notes, func(i, j int) bool { return p.r.notes[i].Field < p.r.notes[j].Field })
+	slices.SortStableFunc(p.r.notes, func(a, b *Error) int { return strings.Compare(a.Field, b.Field) })
 }
 
 // defined checks a name in defaultTemplates, because every pod depends on it.

@@ -49,8 +49,8 @@ func WatchFiles(ctx context.Context, files []string, poll time.Duration, log *sl
 			if !ok {
 				return fmt.Errorf("file watch on %v ended unexpectedly", files)
 			}
-			if event.Has(fsnotify.Chmod) && event.Op == fsnotify.Chmod {
-				continue
+			if event.Op == fsnotify.Chmod {
+				continue // nothing but the mode
 			}
 			if event.Has(fsnotify.Remove | fsnotify.Rename | fsnotify.Create) {
 				w.renew()
