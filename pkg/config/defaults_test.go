@@ -47,11 +47,75 @@ func TestKeysThatAreTakenForMistakes(t *testing.T) {
 		{"templatesxyz", "templates", false},
 		{"templa", "templates", false},
 		{"temqqqtes", "templates", false},
+		{"xxtemplate", "templates", false}, // two more at the front, one less at the end
 		{long, long[1:], true},
 		{long + "l", long, false}, // longer than any key: not compared
 	} {
 		if got := similar(tc.a, tc.b); got != tc.want {
 			t.Errorf("%q and %q: similar %v, want %v", tc.a, tc.b, got, tc.want)
 		}
+	}
+}
+
+func TestDurationsOfAMeshThatSaysNothing(t *testing.T) {
+	m := mustParse(t, minimal, "", "").Mesh
+	for what, tc := range map[string]struct{ got, want time.Duration }{
+		"connectTimeout":           {m.ConnectTimeout.AsDuration(), 10 * time.Second},
+		"dnsRefreshRate":           {m.DnsRefreshRate.AsDuration(), time.Minute},
+		"drainDuration":            {m.DefaultConfig.DrainDuration.AsDuration(), 45 * time.Second},
+		"terminationDrainDuration": {m.DefaultConfig.TerminationDrainDuration.AsDuration(), 5 * time.Second},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: got %s, want %s", what, tc.got, tc.want)
+		}
+	}
+}
+
+func TestTheFirstDefaultProviderIsReplacedByOneOfItsName(t *testing.T) {
+	m := mustParse(t, minimal, "extensionProviders:\n- name: prometheus\n  envoyFileAccessLog: {path: /dev/stderr}\n", "").Mesh
+	if len(m.ExtensionProviders) != 3 || m.ExtensionProviders[0].GetEnvoyFileAccessLog().GetPath() != "/dev/stderr" {
+		t.Errorf("got %v", m.ExtensionProviders)
+	}
+}
+
+// The first and the last value of each range, and those beside them.
+func TestRangesOfValues(t *testing.T) {
+	for text, valid := range map[string]bool{
+		"proxyListenPort: -1":                         false,
+		"proxyListenPort: 0":                          true,
+		"proxyListenPort: 65535":                      true,
+		"proxyListenPort: 65536":                      false,
+		"defaultConfig: {statusPort: -1}":             false,
+		"defaultConfig: {statusPort: 0}":              true,
+		"defaultConfig: {statusPort: 65535}":          true,
+		"defaultConfig: {statusPort: 65536}":          false,
+		"defaultConfig: {proxyAdminPort: 0}":          false,
+		"defaultConfig: {proxyAdminPort: 1}":          true,
+		"defaultConfig: {drainDuration: 0s}":          true,
+		"defaultConfig: {drainDuration: -1s}":         false,
+		"defaultConfig: {concurrency: 0}":             true,
+		"defaultConfig: {concurrency: -1}":            false,
+		"defaultConfig: {discoveryAddress: 'a:0'}":    false,
+		"defaultConfig: {discoveryAddress: 'a:1'}":    true,
+		"defaultConfig: {discoveryAddress: ':1'}":     false,
+		"defaultConfig: {discoveryAddress: ''}":       false,
+		"defaultConfig: {statsdUdpAddress: ''}":       true,
+		"defaultConfig: {statsdUdpAddress: 'a'}":      false,
+		"defaultConfig: {statsdUdpAddress: '$(A):1'}": true,
+	} {
+		if _, err := parse(minimal, text, ""); (err == nil) != valid {
+			t.Errorf("%s: got error %v, want valid %v", text, err, valid)
+		}
+	}
+}
+
+func TestALargestFileIsRead(t *testing.T) {
+	mustParse(t, minimal+strings.Repeat("#", maxSource-len(minimal)), "", "")
+}
+
+func TestTheLineOfWhatIsNotYAML(t *testing.T) {
+	_, err := parse("policy: enabled\n\n\tx: y", "", "")
+	if want := "config:3: not valid YAML: found a tab character that violates indentation"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

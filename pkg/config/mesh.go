@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -153,14 +154,9 @@ func overlayProxyFields(pc *meshconfig.ProxyConfig, m *yaml.Node, prefix string,
 			overlayField(pc.ProtoReflect(), key, prefix+key, k.Line, v, r)
 		}
 	})
-	if len(metadata) > 0 {
-		merged := make(map[string]string, len(metadata)+len(pc.ProxyMetadata))
-		for k, v := range metadata {
-			merged[k] = v
-		}
-		for k, v := range pc.ProxyMetadata {
-			merged[k] = v
-		}
+	if metadata != nil {
+		merged := maps.Clone(metadata)
+		maps.Copy(merged, pc.ProxyMetadata)
 		pc.ProxyMetadata = merged
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -71,7 +72,7 @@ func document(s Source, r *report) *yaml.Node {
 func yamlError(err error) (line int, msg string) {
 	line = 1
 	msg = strings.TrimPrefix(err.Error(), "yaml: ")
-	if n, scanErr := fmt.Sscanf(msg, "line %d:", &line); n == 1 && scanErr == nil {
+	if _, scanErr := fmt.Sscanf(msg, "line %d:", &line); scanErr == nil {
 		_, msg, _ = strings.Cut(msg, ": ")
 	}
 	return line, "not valid YAML: " + msg
@@ -94,8 +95,8 @@ func parseValues(s Source, r *report) map[string]any {
 // an error.
 func pairs(m *yaml.Node, prefix string, r *report, f func(key string, k, v *yaml.Node)) {
 	seen := map[string]int{}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		k, v := m.Content[i], resolve(m.Content[i+1])
+	for pair := range slices.Chunk(m.Content, 2) {
+		k, v := pair[0], resolve(pair[1])
 		if k.Kind != yaml.ScalarNode {
 			r.errorf(k.Line, strings.TrimSuffix(prefix, "."), "found %s as a key, but keys must be strings", kindOf(k))
 			continue
