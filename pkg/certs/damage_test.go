@@ -17,7 +17,11 @@ func TestEveryDamage(t *testing.T) {
 	for range keys {
 		total *= 3
 	}
-	for n := range total {
+	each := 1
+	if testing.Short() {
+		each = 13 // not a multiple of three, so that each key is still seen in each state
+	}
+	for n := 0; n < total; n += each {
 		data := map[string][]byte{}
 		for i, rest := 0, n; i < len(keys); i, rest = i+1, rest/3 {
 			switch rest % 3 {
