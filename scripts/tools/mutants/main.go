@@ -3,7 +3,7 @@
 // holds, or code that nobody needs.
 //
 // gremlins (github.com/go-gremlins/gremlins) finds the changes, with the kinds
-// that it enables by default. It does not run them, for three reasons seen in
+// that it enables by default. It does not run them, for reasons seen in
 // its version 0.6:
 //
 //   - A change that does not compile counts as killed, because `go test` exits
@@ -14,6 +14,8 @@
 //     Here the limit is ten times the measured time of the unchanged tests and
 //     ten seconds more, and a test that exceeds it has noticed: the change
 //     made a loop endless, and a test run that hangs fails.
+//   - It builds a program for every change. Here all changes of comparisons,
+//     which are most, are built into one.
 //   - What no statement profile covers is not run, though tests may well depend
 //     on a constant. Here every change is run; what is not covered survives by
 //     itself.

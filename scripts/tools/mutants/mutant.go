@@ -19,6 +19,7 @@ type mutant struct {
 	Before       string // the line without the blanks around it
 	After        string // the same with the change
 	Source       []byte // the whole file with the change
+	Number       int    // in the combined program; 0 for a change that is not in it
 }
 
 func (m mutant) String() string {

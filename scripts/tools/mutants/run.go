@@ -100,7 +100,7 @@ func tryPackage(ctx context.Context, gremlins, root string, r *report, allowance
 	if err != nil {
 		return err
 	}
-	t, err := newTrial(ctx, root, r.Package, allowance)
+	t, err := newTrial(ctx, root, r.Package, mutants, allowance)
 	if err != nil {
 		return err
 	}

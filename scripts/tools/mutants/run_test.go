@@ -100,6 +100,20 @@ func example(t *testing.T) (gremlins, equivalents string) {
 
 func TestAPackage(t *testing.T) {
 	gremlins, equivalents := example(t)
+	tryExample(t, gremlins, equivalents)
+}
+
+// Each change is built by itself then, and the verdicts are the same.
+func TestAPackageWhoseChangesCannotBeCombined(t *testing.T) {
+	gremlins, equivalents := example(t)
+	if err := os.WriteFile("names.go", []byte("package example\n\n// mutant has a name that the combined program needs.\nfunc mutant() {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tryExample(t, gremlins, equivalents)
+}
+
+func tryExample(t *testing.T, gremlins, equivalents string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), []string{"--gremlins", gremlins, "--equivalents", equivalents, "--allowance", "3s", "."}, &stdout, &stderr)
 	want := `  survived example.go:20:11 ARITHMETIC_BASE: return a + b
