@@ -139,19 +139,77 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
-func TestClassicWithoutStatusPort(t *testing.T) {
-	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app"}, {Name: proxy.Name}}}}
-	pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: get(80, "/r", "")}
-	RedirectProbes(pod)
-	if pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Path != "/r" || env(t, pod, proxy.ProbersEnv) != "(not set)" {
-		t.Error("rewritten without a status port")
+func TestRedirectProbes(t *testing.T) {
+	status := []string{"--statusPort", "15020"}
+	for name, tc := range map[string]struct {
+		args          []string
+		probe         corev1.ProbeHandler
+		want, records string
+	}{
+		"redirected": {
+			status, get(80, "/r", ""),
+			`{"path":"/app-health/app/readyz","port":15020}`, `{"/app-health/app/readyz":{"path":"/r","port":80}}`,
+		},
+		"on the status port": {
+			status, get(15020, "/r", ""),
+			`{"path":"/app-health/app/readyz","port":15020}`, `{"/app-health/app/readyz":{"path":"/r","port":15020}}`,
+		},
+		"on the status port, by name": {
+			status, get("status", "/r", ""),
+			`{"path":"/app-health/app/readyz","port":15020}`, `{"/app-health/app/readyz":{"path":"/r","port":15020}}`,
+		},
+		"redirected before": {
+			status, get(15020, "/app-health/other/livez", ""),
+			`{"path":"/app-health/other/livez","port":15020}`, `{}`,
+		},
+		"a path like the agent's on another port": {
+			status, get(80, "/app-health/x", ""),
+			`{"path":"/app-health/app/readyz","port":15020}`, `{"/app-health/app/readyz":{"path":"/app-health/x","port":80}}`,
+		},
+		"a port name that no port has": {
+			status, get("nowhere", "/r", ""),
+			`{"path":"/app-health/app/readyz","port":15020}`, `{}`,
+		},
+		"no status port": {
+			nil, get("status", "/r", corev1.URISchemeHTTPS),
+			`{"path":"/r","port":"status","scheme":"HTTPS"}`, `{"/app-health/app/readyz":{"path":"/r","port":15020,"scheme":"HTTPS"}}`,
+		},
+		"no status port, a path like the agent's": {
+			nil, get(0, "/app-health/x", ""),
+			`{"path":"/app-health/x","port":0}`, `{"/app-health/app/readyz":{"path":"/app-health/x","port":0}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{
+				{Name: "app", Ports: []corev1.ContainerPort{{Name: "status", ContainerPort: 15020}}, ReadinessProbe: &corev1.Probe{ProbeHandler: tc.probe}},
+				{Name: proxy.Name, Args: tc.args, LivenessProbe: &corev1.Probe{ProbeHandler: get(1, "/own", "")}},
+			}}}
+			own := mustJSON(t, pod.Spec.Containers[1].LivenessProbe)
+			RedirectProbes(pod)
+			if got := mustJSON(t, pod.Spec.Containers[0].ReadinessProbe.HTTPGet); got != tc.want {
+				t.Errorf("probe %s, want %s", got, tc.want)
+			}
+			if got := env(t, pod, proxy.ProbersEnv); got != tc.records {
+				t.Errorf("records %s, want %s", got, tc.records)
+			}
+			if got := mustJSON(t, pod.Spec.Containers[1].LivenessProbe); got != own {
+				t.Errorf("the proxy's own probe is %s", got)
+			}
+		})
 	}
-	pod.Spec.Containers = pod.Spec.Containers[:1]
+}
+
+func TestProbesWithoutProxyOrRecords(t *testing.T) {
+	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", ReadinessProbe: &corev1.Probe{ProbeHandler: get(80, "/r", "")}}}}}
 	RedirectProbes(pod)
 	RestoreProbes(&pod.Spec, nil)
 	RestoreProbes(&pod.Spec, &corev1.Container{})
-	RestoreProbes(&pod.Spec, &corev1.Container{Env: []corev1.EnvVar{{Name: proxy.ProbersEnv, Value: "odd"}}})
-	if pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Path != "/r" {
+	for _, records := range []string{"odd", `{"/app-health/app/readyz":{"path":"/x","port":1}}`} {
+		RestoreProbes(&pod.Spec, &corev1.Container{Env: []corev1.EnvVar{{Name: proxy.ProbersEnv, Value: records}}})
+	}
+	pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: get(15020, "/app-health/app/livez", "")}
+	RestoreProbes(&pod.Spec, &corev1.Container{Env: []corev1.EnvVar{{Name: proxy.ProbersEnv, Value: `{"/app-health/app/livez":{"httpGet":{"path":"/current","port":1}}}`}}})
+	if c := pod.Spec.Containers[0]; c.ReadinessProbe.HTTPGet.Path != "/r" || c.LivenessProbe.HTTPGet.Path != "/app-health/app/livez" {
 		t.Error("restored from nothing")
 	}
 }

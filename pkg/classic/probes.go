@@ -2,6 +2,7 @@ package classic
 
 import (
 	"encoding/json"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -9,35 +10,42 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 )
 
-// RedirectProbes redirects the HTTP readiness and liveness probes of the
-// application to the proxy's agent, on the port of the proxy's argument
-// --statusPort, and records on the proxy where they went, each as a bare request.
-// Without that argument nothing is redirected.
+// RedirectProbes records on the proxy where the HTTP readiness and liveness probes
+// of the application go, each as a bare request, and redirects them to the proxy's
+// agent, on the port of the proxy's argument --statusPort. Without that argument
+// they are recorded and not redirected.
+//
+// A probe of the application may go to the status port as well: it is recorded like
+// any other, since the agent answers only what it has a record of. One below
+// /app-health/ on that port has been redirected before, and stays as it is.
 func RedirectProbes(pod *corev1.Pod) {
 	agent := proxy.FindContainer(pod.Spec.Containers, proxy.Name)
 	if agent == nil {
 		return
 	}
-	port, ok := flagValue(agent.Args, "statusPort")
-	if !ok {
-		return
-	}
+	statusPort, redirect := flagValue(agent.Args, "statusPort")
 	records := map[string]*corev1.HTTPGetAction{}
 	eachHTTPProbe(&pod.Spec, func(c *corev1.Container, at **corev1.Probe, path string) {
 		was := *(*at).HTTPGet
-		n, ok := proxy.ResolvePort(c, was.Port)
-		if byName := was.Port.Type == intstr.String; ok && (byName || n != int32(port)) {
-			was.Port = intstr.FromInt32(n)
-			records[path] = &was
+		n, known := proxy.ResolvePort(c, was.Port)
+		if redirect && known && n == int32(statusPort) && strings.HasPrefix(was.Path, "/app-health/") {
+			return
 		}
-		get := *(*at).HTTPGet
-		get.Port, get.Path = intstr.FromInt32(int32(port)), path
-		if get.Scheme == corev1.URISchemeHTTPS {
-			get.Scheme = corev1.URISchemeHTTP
+		if known {
+			record := was
+			record.Port = intstr.FromInt32(n)
+			records[path] = &record
 		}
-		replaceRequest(at, &get)
+		if redirect {
+			was.Port, was.Path = intstr.FromInt32(int32(statusPort)), path
+			// The agent serves plain HTTP, and speaks HTTPS to the application itself.
+			if was.Scheme == corev1.URISchemeHTTPS {
+				was.Scheme = corev1.URISchemeHTTP
+			}
+			replaceRequest(at, &was)
+		}
 	})
-	// Agents of the time expect the variable even when there is no probe.
+	// Agents of this dialect expect the variable even when there is no probe.
 	text, _ := json.Marshal(records) // cannot fail for these types
 	proxy.AddEnv(agent, proxy.ProbersEnv, string(text))
 }

@@ -178,8 +178,10 @@ func (in *injection) data(view *corev1.Pod) *render.Data {
 }
 
 // stripped is the pod without an earlier injection, as far as templates see it.
+// Volumes and image pull secrets go, too: a template that adds one only where the
+// pod has none would leave it out the second time, and with it what depends on it.
 func (in *injection) stripped(pod *corev1.Pod) *corev1.Pod {
-	out := status.WithoutContainers(pod, in.before, in.overrides)
+	out := status.WithoutLists(status.WithoutContainers(pod, in.before, in.overrides), in.before)
 	if in.again && in.s.metrics().PointsAtAgent(out.Annotations) {
 		out.Annotations = maps.Clone(out.Annotations)
 		proxy.ClearScrape(out.Annotations)

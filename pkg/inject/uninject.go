@@ -20,11 +20,11 @@ import (
 // had declared, probes and hooks, scrape annotations. What templates have added
 // besides, labels and annotations above all, is found by rendering them again.
 // What leaves no trace cannot be told: a user's own value that equals the one a
-// template gives is removed with it, a volume or an image pull secret of the
-// same name as one of a template too, a scrape port that is also the first target's
-// too, a probe's port comes back as a number, an image that the user left to the
-// template comes back as "auto", and a container that was moved stays where it is,
-// the proxy at the end.
+// template gives is removed with it, a volume or an image pull secret of the same
+// name as one of a template too, and so is a scrape port or path beside scrape
+// targets, which had no effect; a probe's port comes back as a number, an image that
+// the user left to the template comes back as "auto", and a container that was moved
+// stays where it is, the proxy at the end.
 //
 // The workload behind the pod is derived from the pod. Where the caller knows it,
 // because the pod stands in a manifest, UninjectFor is the one to call.

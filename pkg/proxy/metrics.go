@@ -61,13 +61,9 @@ func (m Metrics) Apply(pod *corev1.Pod) error {
 		return err
 	}
 	if len(was.Targets) > 0 {
-		// Agents that do not know targets scrape the first one.
-		if was.Port == "" {
-			was.Port = was.Targets[0].Port
-		}
-		if was.Path == "" {
-			was.Path = was.Targets[0].Path
-		}
+		// Agents that do not know targets scrape the first one. A port or path beside
+		// the targets has no effect.
+		was.Port, was.Path = was.Targets[0].Port, was.Targets[0].Path
 	}
 	if c := Find(&pod.Spec); c != nil && !was.empty() {
 		text, err := json.Marshal(was)
@@ -84,7 +80,8 @@ func (m Metrics) Apply(pod *corev1.Pod) error {
 }
 
 // Revert restores the scrape annotations from the record on the proxy, in their
-// usual spelling. Without a record the application had none.
+// usual spelling. Without a record the application had none. A port or path that
+// the user had beside scrape targets is not recorded, so it is not restored.
 func (m Metrics) Revert(pod *corev1.Pod) {
 	if !m.PointsAtAgent(pod.Annotations) || pod.Annotations[pathKey] != mergedPath {
 		return
@@ -100,12 +97,7 @@ func (m Metrics) Revert(pod *corev1.Pod) {
 		return
 	}
 	if len(was.Targets) > 0 {
-		if was.Port == was.Targets[0].Port {
-			was.Port = ""
-		}
-		if was.Path == was.Targets[0].Path {
-			was.Path = ""
-		}
+		was.Port, was.Path = "", ""
 		pod.Annotations[ScrapeTargetsKey] = formatTargets(was.Targets)
 	}
 	for _, a := range []struct{ key, value string }{{scrapeKey, was.Scrape}, {portKey, was.Port}, {pathKey, was.Path}} {

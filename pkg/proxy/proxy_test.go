@@ -146,7 +146,7 @@ func TestMetrics(t *testing.T) {
 		"all, other spelling": {on, map[string]string{"prometheus_io/port": "80", "prometheus-io-path": "/m", "prometheus.io.scrape": "true", "a": "b"}, with("a", "b"), `{"scrape":"true","path":"/m","port":"80"}`},
 		"two spellings":       {on, map[string]string{"prometheus.io/port": "80", "prometheus_io_port": "81"}, merged, `{"scrape":"","path":"","port":"80"}`},
 		"targets":             {on, map[string]string{ScrapeTargetsKey: "8080, 9100:/x"}, merged, `{"scrape":"","path":"/metrics","port":"8080","targets":[{"port":"8080","path":"/metrics"},{"port":"9100","path":"/x"}]}`},
-		"targets and port":    {on, map[string]string{ScrapeTargetsKey: "8080", "prometheus.io/port": "7"}, merged, `{"scrape":"","path":"/metrics","port":"7","targets":[{"port":"8080","path":"/metrics"}]}`},
+		"targets and port":    {on, map[string]string{ScrapeTargetsKey: "8080", "prometheus.io/port": "7", "prometheus.io/path": "/own"}, merged, `{"scrape":"","path":"/metrics","port":"8080","targets":[{"port":"8080","path":"/metrics"}]}`},
 		"targets, loosely":    {on, map[string]string{ScrapeTargetsKey: " 8080 : m , ,9100:,"}, merged, `{"scrape":"","path":"/m","port":"8080","targets":[{"port":"8080","path":"/m"},{"port":"9100","path":"/metrics"}]}`},
 		"only commas":         {on, map[string]string{ScrapeTargetsKey: ", ,"}, merged, "(not set)"},
 		"no targets":          {on, map[string]string{ScrapeTargetsKey: ""}, merged, "(not set)"},

@@ -17,6 +17,8 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	"k8s.io/apiserver/pkg/cel/environment"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 )
 
 // oldest is the first Kubernetes that Chart.yaml allows.
@@ -194,6 +196,8 @@ func TestWhichPodsAreCalledFor(t *testing.T) {
 		{"declined by annotation", nil, pod(false, nil, says("false")), false},
 		{"the label beats the annotation: yes", nil, pod(false, says("true"), says("false")), true},
 		{"the label beats the annotation: no", nil, pod(false, says("false"), says("true")), false},
+		{"a label with another value beats the annotation, too", nil, pod(false, says("maybe"), says("false")), true},
+		{"an empty label beats the annotation, too", nil, pod(false, says(""), says("false")), true},
 		{"a value that is none is for the injector to judge", nil, pod(false, says("no"), says("")), true},
 		{"declined, looked at", []string{"webhook.skipDeclined=false"}, pod(false, says("false"), says("false")), true},
 		{"an injector", nil, pod(false, map[string]string{"istio": "sidecar-injector"}, nil), false},
@@ -206,6 +210,53 @@ func TestWhichPodsAreCalledFor(t *testing.T) {
 				t.Errorf("called %t, want %t", got, c.want)
 			}
 		})
+	}
+}
+
+// Match conditions keep out only pods that the injector would not inject, whatever
+// label and annotation say, and under any policy. They may be called for others.
+func TestMatchConditionsAgreeWithTheDecision(t *testing.T) {
+	const inject = "sidecar.istio.io/inject"
+	w := webhookOf(t, install{}.render(t))
+	enabled := map[string]string{"istio-injection": "enabled"}
+	absent := "(absent)"
+	says := func(value string) map[string]string {
+		if value == absent {
+			return map[string]string{"app": "shop"}
+		}
+		return map[string]string{inject: value}
+	}
+	values := []string{absent, "", "true", "false", "True", "False", "maybe", "yes", "no", " false"}
+	keptOut := 0
+	for _, dialect := range []decide.Settings{{}, {Enabled: true}, {Classic: true}, {Classic: true, Enabled: true}} {
+		rules, err := decide.NewRules(dialect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hostNetwork := range []bool{false, true} {
+			for _, label := range values {
+				for _, annotation := range values {
+					pod := &corev1.Pod{
+						ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Labels: says(label), Annotations: says(annotation)},
+						Spec:       corev1.PodSpec{HostNetwork: hostNetwork},
+					}
+					if calls(t, w, enabled, pod) {
+						continue
+					}
+					keptOut++
+					d := decide.Pod(rules, decide.Input{Namespace: "shop", HostNetwork: hostNetwork, Labels: pod.Labels, Annotations: pod.Annotations})
+					// The classic dialect knows no label; the chart lets pods decline by it
+					// in either dialect.
+					if byLabel := dialect.Classic && label == "false"; d.Outcome == decide.Inject && !byLabel {
+						t.Errorf("classic %t, policy enabled %t, host network %t, label %q, annotation %q: kept out, but the injector says %s",
+							dialect.Classic, dialect.Enabled, hostNetwork, label, annotation, d.Code)
+					}
+				}
+			}
+		}
+	}
+	if keptOut == 0 {
+		t.Error("nothing is kept out")
 	}
 }
 

@@ -39,15 +39,20 @@ matchExpressions:
 {{- end }}
 {{- end }}
 
-{{/* CEL: what a map of the pod's metadata says about injection: argument (dict "map" NAME "value" VALUE). */}}
+{{/*
+CEL: whether a map of the pod's metadata has the key sidecar.istio.io/inject, and with
+that value where one is given: argument (dict "map" NAME "value" VALUE).
+*/}}
 {{- define "istio-sidecar-injector.celSays" -}}
-(has(object.metadata.{{ .map }}) && 'sidecar.istio.io/inject' in object.metadata.{{ .map }} && object.metadata.{{ .map }}['sidecar.istio.io/inject'] == '{{ .value }}')
+(has(object.metadata.{{ .map }}) && 'sidecar.istio.io/inject' in object.metadata.{{ .map }}{{ with .value }} && object.metadata.{{ $.map }}['sidecar.istio.io/inject'] == '{{ . }}'{{ end }})
 {{- end }}
 
 {{/*
 Match conditions, evaluated by the API server, so that pods they exclude do not
 depend on the injector at all. Injector pods are excluded whoever's they are: two
-injectors must not wait for each other. The label beats the annotation.
+injectors must not wait for each other. The annotation counts only where the label
+is absent: a label with another value than true or false leaves the decision to the
+injector's configuration.
 */}}
 {{- define "istio-sidecar-injector.matchConditions" -}}
 {{- $asks := list (include "istio-sidecar-injector.celSays" (dict "map" "labels" "value" "true")) (include "istio-sidecar-injector.celSays" (dict "map" "annotations" "value" "true")) | join " || " -}}
@@ -65,7 +70,7 @@ injectors must not wait for each other. The label beats the annotation.
     !{{ include "istio-sidecar-injector.celSays" (dict "map" "labels" "value" "false") }}
 - name: not-declined-by-annotation
   expression: >-
-    !{{ include "istio-sidecar-injector.celSays" (dict "map" "annotations" "value" "false") }} || {{ include "istio-sidecar-injector.celSays" (dict "map" "labels" "value" "true") }}
+    !{{ include "istio-sidecar-injector.celSays" (dict "map" "annotations" "value" "false") }} || {{ include "istio-sidecar-injector.celSays" (dict "map" "labels") }}
 {{- end }}
 {{- with .Values.webhook.matchConditions }}
 {{ toYaml . }}
