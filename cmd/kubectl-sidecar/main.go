@@ -5,17 +5,16 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/cmd/kubectl-sidecar/app"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 )
 
 // version is set by the linker in release builds.
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	os.Exit(app.Run(ctx, version, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	cli.Main(func(ctx context.Context) int {
+		return app.Run(ctx, version, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	})
 }

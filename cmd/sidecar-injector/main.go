@@ -4,19 +4,16 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/cmd/sidecar-injector/app"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 )
 
 // version is set by the linker in release builds.
 var version string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	// After the first signal the usual handling is back: a second one ends the
-	// program at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(app.Run(ctx, version, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	cli.Main(func(ctx context.Context) int {
+		return app.Run(ctx, version, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	})
 }

@@ -9,42 +9,29 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"strings"
 
 	"github.com/spf13/pflag"
 	"k8s.io/utils/clock"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/webhookcfg"
 )
 
-// Exit statuses.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-)
-
 // Run is the program: it returns the exit status. Every failure is one sentence on
 // stderr.
 func Run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io.Writer) int {
-	o, err := parse(args, lookup(env), stdout)
+	o, err := parse(args, cli.Environment(env), stdout)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		return exitOK
+		return cli.ExitOK
 	case err != nil:
-		for _, line := range strings.Split(err.Error(), "\n") {
-			fmt.Fprintln(stderr, "cert-bootstrap:", line)
-		}
-		fmt.Fprintln(stderr, "cert-bootstrap: see cert-bootstrap --help")
-		return exitUsage
+		err = cli.UsageError{Err: err}
+	default:
+		err = run(ctx, o, stdout, cli.NewLogger(stderr, o.logFormat, slog.LevelInfo))
 	}
-	if err := run(ctx, o, stdout, newLog(o.logFormat, stderr)); err != nil {
-		fmt.Fprintln(stderr, "cert-bootstrap:", err)
-		return exitFailure
-	}
-	return exitOK
+	return cli.Report(stderr, "cert-bootstrap", "cert-bootstrap", err)
 }
 
 func run(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger) error {
@@ -107,24 +94,6 @@ func connect(o *options, log *slog.Logger) (certs.Store, *webhookcfg.Reconciler,
 		Clock: clock.RealClock{}, Rand: rand.Float64, Log: log, Recorder: certs.NoRecorder{},
 	})
 	return store, trust, err
-}
-
-func newLog(format string, w io.Writer) *slog.Logger {
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
-}
-
-func lookup(env []string) func(string) string {
-	return func(name string) string {
-		for _, pair := range env {
-			if value, ok := strings.CutPrefix(pair, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}
 }
 
 // writable finds out before anything is changed in the cluster whether the files

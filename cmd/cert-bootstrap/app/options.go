@@ -50,9 +50,9 @@ Usage: cert-bootstrap --namespace NAMESPACE --secret NAME --service NAME [flags]
 `
 
 // parse reads the command line. pflag.ErrHelp means that help was asked for.
-func parse(args []string, getenv func(string) string, help io.Writer) (*options, error) {
+func parse(args []string, env map[string]string, help io.Writer) (*options, error) {
 	o := &options{}
-	flags := o.flags(getenv)
+	flags := o.flags(env)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() { fmt.Fprint(help, usage, flags.FlagUsagesWrapped(100)) }
 	if err := flags.Parse(args); err != nil {
@@ -64,10 +64,10 @@ func parse(args []string, getenv func(string) string, help io.Writer) (*options,
 	return o, o.complete()
 }
 
-func (o *options) flags(getenv func(string) string) *pflag.FlagSet {
+func (o *options) flags(env map[string]string) *pflag.FlagSet {
 	f := pflag.NewFlagSet("cert-bootstrap", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.StringVar(&o.secret.Namespace, "namespace", getenv("POD_NAMESPACE"), "namespace of the Secret and the Service (environment: POD_NAMESPACE)")
+	f.StringVar(&o.secret.Namespace, "namespace", env["POD_NAMESPACE"], "namespace of the Secret and the Service (environment: POD_NAMESPACE)")
 	f.StringVar(&o.secret.Name, "secret", "istio.istio-sidecar-injector-service-account", "name of the Secret that holds the certificates")
 	f.StringVar(&o.service, "service", "istio-sidecar-injector", "name of the webhook's Service; the certificate is for its DNS names")
 	f.StringVar(&o.clusterDomain, "clusterDomain", pki.DefaultClusterDomain, "DNS domain of the cluster")

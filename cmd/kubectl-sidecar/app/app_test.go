@@ -42,8 +42,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// cli runs the program to its end.
-func cli(t *testing.T, args ...string) (status int, stdout, stderr string) {
+// invoke runs the program to its end.
+func invoke(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	status = Run(context.Background(), "v1.2.3", args, nil, strings.NewReader(""), &out, &errs)
@@ -59,7 +59,7 @@ func TestHelp(t *testing.T) {
 			name = "root"
 		}
 		t.Run(name, func(t *testing.T) {
-			status, stdout, stderr := cli(t, args...)
+			status, stdout, stderr := invoke(t, args...)
 			if status != 0 || stderr != "" {
 				t.Errorf("exit status %d, standard error %q", status, stderr)
 			}
@@ -116,7 +116,7 @@ func TestExitStatus(t *testing.T) {
 		{"version --kubeconfig /no/such/config", 1, "(with --client only this program is asked)"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
-			status, stdout, stderr := cli(t, strings.Fields(tc.args)...)
+			status, stdout, stderr := invoke(t, strings.Fields(tc.args)...)
 			if status != tc.status || !strings.Contains(stderr, tc.want) {
 				t.Errorf("exit status %d, standard error:\n%s", status, stderr)
 			}

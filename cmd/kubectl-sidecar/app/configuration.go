@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
@@ -37,9 +36,6 @@ type settings struct {
 	// where there is none.
 	certSecret string
 }
-
-// maxConfigFile bounds one file: a ConfigMap holds 1 MiB in all.
-const maxConfigFile = 4 << 20
 
 // load finds the configuration. Files that are given go before what a chart or
 // the cluster has.
@@ -69,7 +65,7 @@ func (p *program) load(ctx context.Context, o *options) (*configuration, error) 
 		if f.path == "" {
 			continue
 		}
-		data, err := readFile(f.path)
+		data, err := bounded.ReadFile(f.path, bounded.MaxConfigFile)
 		errs = append(errs, err)
 		*f.source = config.Source{Name: f.path, Data: data}
 	}
@@ -78,19 +74,6 @@ func (p *program) load(ctx context.Context, o *options) (*configuration, error) 
 	}
 	c.override(o)
 	return c, errors.Join(errs...)
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
-	if err == nil && len(data) > maxConfigFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigFile)
-	}
-	return data, err
 }
 
 // override puts the flags that were given over what was found.

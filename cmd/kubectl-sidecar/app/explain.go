@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/resource"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/hook"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/workload"
@@ -38,7 +39,6 @@ says whether it has been injected, and whether it would be injected otherwise to
   kubectl sidecar explain -f app.yaml --chart ./charts/istio-sidecar-injector --namespace-labels istio-injection=enabled`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p.started = true
 			return p.explain(cmd.Context(), e, args)
 		},
 	}
@@ -70,9 +70,9 @@ type explanation struct {
 func (p *program) explain(ctx context.Context, e *explain, args []string) error {
 	switch {
 	case e.output != "" && e.output != "json":
-		return usagef(`invalid --output %q: must be "json", or left out`, e.output)
+		return cli.Usagef(`invalid --output %q: must be "json", or left out`, e.output)
 	case (len(args) == 1) == (e.file != ""):
-		return usagef("give either a POD, a KIND/NAME, or a manifest with -f FILE")
+		return cli.Usagef("give either a POD, a KIND/NAME, or a manifest with -f FILE")
 	}
 	snapshot, c, err := p.snapshot(ctx, &e.options)
 	if err != nil {

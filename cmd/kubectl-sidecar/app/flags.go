@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 )
 
 // options say where the configuration comes from, and what is set beside it.
@@ -53,7 +55,7 @@ func (o *options) validate() error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return usageError{err}
+		return cli.UsageError{Err: err}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/workload"
 )
@@ -42,7 +43,6 @@ ReplicationControllers, Jobs, CronJobs, DeploymentConfigs and Rollouts are read.
   kubectl sidecar inject -f app.yaml --chart ./charts/istio-sidecar-injector --set global.hub=example.com/istio`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			return p.runStream(cmd.Context(), s, func(snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
 				return workload.Inject(snapshot, in, p.stdout, o)
 			})
@@ -66,7 +66,6 @@ manifest declared itself, probes, scrape annotations. The configuration is neede
 to know what the templates add besides; use the one that was injected with.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			return p.runStream(cmd.Context(), s, func(snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
 				return workload.Uninject(snapshot, in, p.stdout, o)
 			})
@@ -78,7 +77,7 @@ to know what the templates add besides; use the one that was injected with.`,
 
 func (p *program) runStream(ctx context.Context, s *stream, run func(*inject.Snapshot, io.Reader, workload.Options) ([]workload.Report, error)) error {
 	if s.output != "" && s.output != "yaml" && s.output != "json" {
-		return usagef(`invalid --output %q: must be "yaml" or "json"`, s.output)
+		return cli.Usagef(`invalid --output %q: must be "yaml" or "json"`, s.output)
 	}
 	in, err := p.open(s.file)
 	if err != nil {
@@ -102,7 +101,7 @@ func (p *program) runStream(ctx context.Context, s *stream, run func(*inject.Sna
 func (p *program) open(file string) (io.ReadCloser, error) {
 	switch file {
 	case "":
-		return nil, usagef("give a manifest with -f FILE, or -f - for standard input")
+		return nil, cli.Usagef("give a manifest with -f FILE, or -f - for standard input")
 	case "-":
 		return io.NopCloser(p.stdin), nil
 	}

@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -26,9 +28,8 @@ something is wrong. Certificates are read from their Secret; without the right t
 read it, they are left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			if output != "" && output != "json" {
-				return usagef(`invalid --output %q: must be "json", or left out`, output)
+				return cli.Usagef(`invalid --output %q: must be "json", or left out`, output)
 			}
 			return p.status(cmd.Context(), o.revision, output)
 		},

@@ -24,7 +24,6 @@ with file, line and field and exits with 1, or says what it has read.`,
 		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
 			return p.validate(cmd.Context(), o, file)
 		},
 	}

@@ -14,8 +14,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Short: "Print which build this is, and which image the injector in the cluster runs",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.started = true
-			fmt.Fprintln(p.stdout, "client: "+p.build().String())
+			fmt.Fprintln(p.stdout, "client: "+p.build.String())
 			if clientOnly {
 				return nil
 			}

@@ -10,14 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// cli runs the program to its end.
-func cli(t *testing.T, args ...string) (status int, stdout, stderr string) {
+// invoke runs the program to its end.
+func invoke(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -37,7 +36,7 @@ func TestHelp(t *testing.T) {
 			name = "serve"
 		}
 		t.Run(name, func(t *testing.T) {
-			status, stdout, stderr := cli(t, args...)
+			status, stdout, stderr := invoke(t, args...)
 			if status != 0 || stderr != "" {
 				t.Errorf("exit status %d, standard error %q", status, stderr)
 			}
@@ -87,7 +86,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"probe", "--interval=4"}, `invalid --interval "4": must be a duration`},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
-			status, stdout, stderr := cli(t, tt.args...)
+			status, stdout, stderr := invoke(t, tt.args...)
 			if status != 2 || stdout != "" {
 				t.Errorf("exit status %d, standard output %q", status, stdout)
 			}
@@ -102,7 +101,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestAllUsageErrorsAtOnce(t *testing.T) {
-	_, _, stderr := cli(t, "--port=-1", "--log-format=xml", "--nativeSidecars=maybe")
+	_, _, stderr := invoke(t, "--port=-1", "--log-format=xml", "--nativeSidecars=maybe")
 	for _, flag := range []string{"--port", "--log-format", "--nativeSidecars"} {
 		if !strings.Contains(stderr, "sidecar-injector: invalid "+flag) {
 			t.Errorf("says nothing about %s:\n%s", flag, stderr)
@@ -186,7 +185,7 @@ func TestFailuresAtStart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t)
-			status, stdout, stderr := cli(t, s.args(tt.do(s)...)...)
+			status, stdout, stderr := invoke(t, s.args(tt.do(s)...)...)
 			if status != 1 || stdout != "" {
 				t.Errorf("exit status %d, standard output %q", status, stdout)
 			}
@@ -211,7 +210,7 @@ func TestEveryConfigurationErrorAtOnce(t *testing.T) {
 		if command != "" {
 			args = append([]string{command}, args[:3]...)
 		}
-		status, _, stderr := cli(t, args...)
+		status, _, stderr := invoke(t, args...)
 		if status != 1 || !strings.Contains(stderr, "/inject/config:1: policy: ") || !strings.Contains(stderr, "/inject/values:") {
 			t.Errorf("%q: exit status %d, %s", command, status, stderr)
 		}
@@ -221,7 +220,7 @@ func TestEveryConfigurationErrorAtOnce(t *testing.T) {
 func TestValidate(t *testing.T) {
 	s := newSite(t)
 	files := s.args()[:3]
-	status, stdout, stderr := cli(t, append([]string{"validate"}, files...)...)
+	status, stdout, stderr := invoke(t, append([]string{"validate"}, files...)...)
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, %s", status, stderr)
 	}
@@ -233,20 +232,20 @@ func TestValidate(t *testing.T) {
 
 	// Chart values are optional.
 	must(t, os.Remove(s.path("inject", "values")))
-	if status, _, stderr := cli(t, append([]string{"validate"}, files...)...); status != 0 {
+	if status, _, stderr := invoke(t, append([]string{"validate"}, files...)...); status != 0 {
 		t.Errorf("without values: exit status %d, %s", status, stderr)
 	}
 
 	// What compiles and fails on every pod is an error, too.
 	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, ".Values.mark", `index .Spec.Containers 99`)})
-	status, _, stderr = cli(t, append([]string{"validate"}, files...)...)
+	status, _, stderr = invoke(t, append([]string{"validate"}, files...)...)
 	if status != 1 || !strings.Contains(stderr, "sidecar") {
 		t.Errorf("a template that fails: exit status %d, %s", status, stderr)
 	}
 }
 
 func TestVersion(t *testing.T) {
-	status, stdout, stderr := cli(t, "version")
+	status, stdout, stderr := invoke(t, "version")
 	if status != 0 || stderr != "" || !strings.HasPrefix(stdout, "sidecar-injector v1.2.3 (") {
 		t.Errorf("%d %q %q", status, stdout, stderr)
 	}
@@ -254,16 +253,16 @@ func TestVersion(t *testing.T) {
 
 func TestProbe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "health")
-	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=4s"); status != 1 || stdout != "" || !strings.Contains(stderr, file) {
+	if status, stdout, stderr := invoke(t, "probe", "--probe-path="+file, "--interval=4s"); status != 1 || stdout != "" || !strings.Contains(stderr, file) {
 		t.Errorf("no file: %d %q %q", status, stdout, stderr)
 	}
 	must(t, os.WriteFile(file, nil, 0o600))
-	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=1m"); status != 0 || stdout != "OK\n" || stderr != "" {
+	if status, stdout, stderr := invoke(t, "probe", "--probe-path="+file, "--interval=1m"); status != 0 || stdout != "OK\n" || stderr != "" {
 		t.Errorf("fresh: %d %q %q", status, stdout, stderr)
 	}
 	old := time.Now().Add(-time.Hour)
 	must(t, os.Chtimes(file, old, old))
-	if status, stdout, stderr := cli(t, "probe", "--probe-path="+file, "--interval=1m"); status != 1 || stdout != "" || !strings.Contains(stderr, "more than the interval 1m0s") {
+	if status, stdout, stderr := invoke(t, "probe", "--probe-path="+file, "--interval=1m"); status != 1 || stdout != "" || !strings.Contains(stderr, "more than the interval 1m0s") {
 		t.Errorf("old: %d %q %q", status, stdout, stderr)
 	}
 }
@@ -289,34 +288,6 @@ func TestParseLevel(t *testing.T) {
 	for _, text := range []string{"", "x", "default:", "info,x"} {
 		if got, err := parseLevel(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
-		}
-	}
-}
-
-func TestMemoryLimit(t *testing.T) {
-	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
-	for name, tt := range map[string]struct {
-		root fstest.MapFS
-		want int64
-	}{
-		"nothing known":            {fstest.MapFS{}, 0},
-		"v2, container's own root": {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("100000000\n")}, 90000000},
-		"v2, no limit":             {fstest.MapFS{"proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n")}, 0},
-		"v2, limit of a parent": {fstest.MapFS{
-			"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("max\n"),
-			"sys/fs/cgroup/pod/memory.max": file("200000000\n"),
-		}, 180000000},
-		"v2, the lowest counts": {fstest.MapFS{
-			"proc/self/cgroup": file("0::/pod/container\n"), "sys/fs/cgroup/pod/container/memory.max": file("100000000\n"),
-			"sys/fs/cgroup/pod/memory.max": file("200000000\n"),
-		}, 90000000},
-		"v1":                      {fstest.MapFS{"proc/self/cgroup": file("9:cpu,cpuacct:/k/c\n4:memory:/k/c\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("50000000\n")}, 45000000},
-		"v1, no limit":            {fstest.MapFS{"proc/self/cgroup": file("4:memory:/\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n")}, 0},
-		"v1, memory among others": {fstest.MapFS{"proc/self/cgroup": file("4:hugetlb,memory:/a\n"), "sys/fs/cgroup/memory/a/memory.limit_in_bytes": file("50000000\n")}, 45000000},
-		"rubbish":                 {fstest.MapFS{"proc/self/cgroup": file("hello\n\n"), "sys/fs/cgroup/memory.max": file("-3")}, 0},
-	} {
-		if got := memoryLimit(tt.root); got != tt.want {
-			t.Errorf("%s: %d, want %d", name, got, tt.want)
 		}
 	}
 }

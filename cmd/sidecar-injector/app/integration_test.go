@@ -233,7 +233,7 @@ func TestFollowsNodesAndNamespaces(t *testing.T) {
 	i.waitReady()
 	native := func() bool {
 		_, body := i.get("/debug/config")
-		var d debugConfig
+		var d shownConfig
 		must(t, json.Unmarshal([]byte(body), &d))
 		return d.Native
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 )
@@ -33,14 +32,4 @@ func parseLevel(s string) (slog.Level, error) {
 		lowest = min(lowest, level)
 	}
 	return lowest, nil
-}
-
-// newLogger returns the logger that the flags ask for; they are valid.
-func newLogger(o *options, w io.Writer) *slog.Logger {
-	level, _ := parseLevel(o.logLevel)
-	opt := &slog.HandlerOptions{Level: level}
-	if o.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opt))
-	}
-	return slog.New(slog.NewTextHandler(w, opt))
 }

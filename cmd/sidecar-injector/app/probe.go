@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/health"
 )
 
@@ -23,7 +24,6 @@ func (p *program) probeCommand() *cobra.Command {
 exits with 1. Give an interval of at least twice the server's --healthCheckInterval.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			p.started = true
 			var errs []error
 			if path == "" {
 				errs = append(errs, fmt.Errorf("invalid --probe-path %q: must name the server's --healthCheckFile", path))
@@ -32,7 +32,7 @@ exits with 1. Give an interval of at least twice the server's --healthCheckInter
 				errs = append(errs, fmt.Errorf("invalid --interval %q: must be longer than 0, for example 4s", interval))
 			}
 			if err := errors.Join(errs...); err != nil {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
 			if err := health.Probe(path, interval, time.Now()); err != nil {
 				return err

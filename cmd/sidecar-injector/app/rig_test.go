@@ -317,3 +317,20 @@ func clientCertificate(t *testing.T, ca *authority) tls.Certificate {
 	must(t, err)
 	return pair
 }
+
+// shownConfig is /debug/config as its users read it.
+type shownConfig struct {
+	Configuration struct {
+		Hash string `json:"hash"`
+	} `json:"configuration"`
+	Dialect     string   `json:"dialect"`
+	Templates   []string `json:"templates"`
+	Certificate struct {
+		DNSNames []string  `json:"dnsNames"`
+		NotAfter time.Time `json:"notAfter"`
+	} `json:"certificate"`
+	CAs []struct {
+		Fingerprint string `json:"sha256"`
+	} `json:"cas"`
+	Native bool `json:"nativeSidecars"`
+}

@@ -126,7 +126,7 @@ func TestMonitoringEndpoints(t *testing.T) {
 		t.Errorf("/: %d %s, want what there is", code, body)
 	}
 	code, body := i.get("/debug/config")
-	var d debugConfig
+	var d shownConfig
 	must(t, json.Unmarshal([]byte(body), &d))
 	if code != http.StatusOK || len(d.Configuration.Hash) != 64 || d.Dialect != "current" || len(d.Templates) != 1 || d.Templates[0] != "sidecar" ||
 		d.Certificate.DNSNames[0] != serviceName || len(d.CAs) != 1 || time.Until(d.Certificate.NotAfter) > time.Hour {

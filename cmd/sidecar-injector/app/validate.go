@@ -5,12 +5,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/clusterinfo"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
 // validateCommand is for a hook before an upgrade: it reads what the server
 // would read, and says everything that is wrong with it.
 func (p *program) validateCommand() *cobra.Command {
-	o := newOptions()
+	o := &options{}
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Read the configuration files and say every error in them",
@@ -19,9 +24,8 @@ values as the server would, compiles the templates and renders them for some
 sample pods. It exits with 1 and says every error, or says what it read.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			p.started = true
 			if err := o.validateConfigFlags(); err != nil {
-				return usageError{err}
+				return cli.UsageError{Err: err}
 			}
 			return p.validate(o)
 		},
@@ -31,13 +35,12 @@ sample pods. It exits with 1 and says every error, or says what it read.`,
 }
 
 func (p *program) validate(o *options) error {
-	source := &configSource{o: o}
-	docs, err := source.newest()
-	if err != nil {
-		return err
-	}
-	// Without a cluster to ask, auto is off, as in the server.
-	snapshot, err := compile(docs, o.injectOptions(p.env, &cluster{mode: o.nativeSidecars}))
+	snapshot, err := source.Compile(o.server.Files, inject.Options{
+		Revision: o.server.Revision, Platform: o.server.Platform, CompliancePolicy: o.server.CompliancePolicy,
+		Env: o.templateEnvironment(p.env),
+		// Without a cluster to ask, auto is off, as in the server.
+		Cluster: clusterinfo.New(o.server.NativeSidecars),
+	})
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,5 @@
-package app
+// Package memlimit derives Go's soft memory limit from the container's.
+package memlimit
 
 import (
 	"io/fs"
@@ -8,18 +9,18 @@ import (
 	"strings"
 )
 
-// memoryShare is what the Go heap may use of the container's memory: the rest is
-// for what the runtime does not count.
-const memoryShare = 0.9
+// share is what Go's runtime may use of the container's memory: the rest is for
+// what it does not count, such as the program's own pages.
+const share = 0.9
 
-// memoryLimit returns the limit to give to the Go runtime: a share of the
-// container's memory limit, so that it collects garbage harder near the limit
-// instead of being killed at it. It returns 0 where there is no limit. root is
-// the machine's file system.
+// FromContainer returns what GOMEMLIMIT should be, in bytes: nine tenths of the
+// container's memory limit, so that Go collects garbage harder near the limit
+// instead of being killed at it. It returns 0 where there is no limit. root is the
+// machine's file system.
 //
 // The number of processors needs no such care: since Go 1.25 the runtime reads
 // the container's CPU limit by itself and follows its changes.
-func memoryLimit(root fs.FS) int64 {
+func FromContainer(root fs.FS) int64 {
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
 		return 0
@@ -54,7 +55,7 @@ func memoryLimit(root fs.FS) int64 {
 	if lowest >= 1<<62 {
 		return 0
 	}
-	return int64(float64(lowest) * memoryShare)
+	return int64(float64(lowest) * share)
 }
 
 func readLimit(root fs.FS, name string) (int64, bool) {

@@ -1,4 +1,4 @@
-package app
+package injectcheck
 
 import (
 	"context"
@@ -77,8 +77,8 @@ func TestCheck(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			server := &answers{give: c.give}
 			var out strings.Builder
-			k := &check{pods: server, namespace: "apps", labels: c.labels, pause: time.Millisecond, out: &out}
-			err := k.run(t.Context(), 50*time.Millisecond)
+			k := &Check{Pods: server, Namespace: "apps", Labels: c.labels, Pause: time.Millisecond, Out: &out}
+			err := k.Run(t.Context(), 50*time.Millisecond)
 			if c.fails == "" && err != nil || c.fails != "" && (err == nil || !strings.Contains(err.Error(), c.fails)) {
 				t.Errorf("failed with %v, want %q", err, c.fails)
 			}

@@ -1,10 +1,14 @@
-package app
+package serve
 
 import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/clusterinfo"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/servingcert"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
 )
 
 // debugConfig is what /debug/config shows: hashes and dates, and nothing that
@@ -34,30 +38,31 @@ type debugCertificate struct {
 	Fingerprint string    `json:"sha256"`
 }
 
-func (s *service) debugConfig() debugConfig {
-	state := s.configuration.State()
-	snapshot := s.configuration.Current().Value
+// describe says what is in force.
+func describe(revision string, configuration *source.Source, certificates *servingcert.Keeper, cluster *clusterinfo.Cache) debugConfig {
+	state := configuration.State()
+	snapshot := configuration.Current()
 	d := debugConfig{
-		Revision:      s.o.revision,
+		Revision:      revision,
 		Configuration: debugState{Hash: state.Hash, LoadedAt: state.LoadedAt},
 		Dialect:       snapshot.Dialect().String(),
 		Templates:     snapshot.TemplateNames(),
-		Native:        s.cluster.NativeSidecars(""),
+		Native:        cluster.NativeSidecars(""),
 	}
 	if state.Err != nil {
 		d.Configuration.Error = state.Err.Error()
 		d.Configuration.FailedAt = &state.FailedAt
 	}
-	if b := s.holder.Current(); b != nil {
-		d.Certificate = showCertificate(b.Leaf.Cert)
-		for _, ca := range b.Roots {
-			d.CAs = append(d.CAs, showCertificate(ca))
+	if served := certificates.Current(); served != nil {
+		d.Certificate = describeCertificate(served.Leaf.Cert)
+		for _, ca := range served.Roots {
+			d.CAs = append(d.CAs, describeCertificate(ca))
 		}
 	}
 	return d
 }
 
-func showCertificate(c *x509.Certificate) debugCertificate {
+func describeCertificate(c *x509.Certificate) debugCertificate {
 	sum := sha256.Sum256(c.Raw)
 	return debugCertificate{
 		Subject: c.Subject.String(), DNSNames: c.DNSNames,

@@ -1,0 +1,225 @@
+// Package serve is the webhook server: it connects all parts of it. [Run] is the
+// whole wiring.
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/buildinfo"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/clientauth"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/clusterinfo"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/follower"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/rungroup"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/servingcert"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/health"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/metrics"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/server"
+)
+
+// Options are what the server is told, valid as a whole. Errors name the flags of
+// the program that set them.
+type Options struct {
+	// Files, InjectConfigMap and MeshConfigMap are where the configuration comes from,
+	// see [source.Options].
+	Files                          source.Files
+	InjectConfigMap, MeshConfigMap string
+
+	Revision         string
+	Platform         string
+	CompliancePolicy string
+	NativeSidecars   string            // auto, on, off
+	TemplateEnv      map[string]string // what the template function env may read
+
+	// CertFile to RotationPolicy are the serving certificate, see
+	// [servingcert.Options].
+	CertFile, KeyFile, CAFile string
+	CertSecret                string
+	Service, ClusterDomain    string
+	RotationPolicy            certs.Policy
+	ReconcileWebhookConfig    bool
+	WebhookConfigNames        []string
+	WebhookName               string
+
+	// ClientCAFile holds the CAs of callers; empty: callers need no certificate.
+	ClientCAFile string
+	// Kubeconfig is a file; empty: the pod's service account.
+	Kubeconfig string
+
+	Port, MonitoringPort           int // 0: any free one
+	ShutdownDelay, ShutdownTimeout time.Duration
+	// HealthCheckFile is touched every HealthCheckInterval in which the server answers
+	// itself; empty or 0: never.
+	HealthCheckFile     string
+	HealthCheckInterval time.Duration
+
+	Build buildinfo.Info
+	Log   *slog.Logger
+}
+
+// needsAPI names the flag because of which there must be an API server; empty when
+// there need not be one.
+func (o *Options) needsAPI() string {
+	switch {
+	case o.ReconcileWebhookConfig:
+		return "--reconcileWebhookConfig=true"
+	case o.CertSecret != "":
+		return "--certSecret"
+	case o.InjectConfigMap != "":
+		return "--injectConfigMap"
+	case o.MeshConfigMap != "":
+		return "--meshConfigMap"
+	case o.Kubeconfig != "":
+		return "--kubeconfig"
+	}
+	return ""
+}
+
+// Run serves until ctx is done and open requests have finished, or until a part
+// of the server fails.
+func Run(ctx context.Context, o Options) error {
+	group := rungroup.New(ctx)
+	webhook, err := start(group, o)
+	if err == nil {
+		bound, cancel := group.Bind(ctx)
+		defer cancel()
+		err = webhook.Run(bound)
+	}
+	// Why a part failed says more than that the server was stopped for it.
+	return errors.Join(group.Stop(), err)
+}
+
+// start starts all parts of the server in the group, each when what it needs is
+// there, and returns the webhook's server, which holds its port and does not serve
+// yet.
+func start(group *rungroup.Group, o Options) (*server.Server, error) {
+	m := metrics.New(metrics.Build(o.Build), time.Now)
+	troubles := trouble.New(o.Log, clock.RealClock{})
+
+	api, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	cluster := clusterinfo.New(o.NativeSidecars)
+	followers := followCluster(group, o, api, cluster, troubles)
+
+	configuration, err := source.Start(group, source.Options{
+		Files: o.Files, InjectConfigMap: o.InjectConfigMap, MeshConfigMap: o.MeshConfigMap,
+		ConfigMaps: func(namespace string) kube.Lister[*corev1.ConfigMapList] { return api.ConfigMaps(namespace) },
+		Inject: inject.Options{
+			Revision: o.Revision, Platform: o.Platform, CompliancePolicy: o.CompliancePolicy,
+			Env: o.TemplateEnv, Cluster: cluster,
+		},
+		Recorder: m.Reload("configuration"), Log: o.Log, Trouble: troubles,
+	})
+	if err != nil {
+		return nil, err
+	}
+	followers = append(followers, configuration.Followers()...)
+
+	certificates, err := servingcert.Start(group, servingcert.Options{
+		CertFile: o.CertFile, KeyFile: o.KeyFile, CAFile: o.CAFile,
+		Secret: o.CertSecret, Service: o.Service, ClusterDomain: o.ClusterDomain, Policy: o.RotationPolicy,
+		ReconcileCABundle: o.ReconcileWebhookConfig, WebhookConfigs: o.WebhookConfigNames, Webhook: o.WebhookName,
+		API: api, Metrics: m, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.CABundles(certificates.CABundleMatches)
+	m.Troubles(func() []string { return union(troubles.Open(), certificates.Troubles()) })
+
+	var callerPool func() *x509.CertPool // nil: callers need no certificate
+	var ownCertificate *tls.Certificate
+	if o.ClientCAFile != "" {
+		callers, err := clientauth.Start(group, o.ClientCAFile, o.Log, m.Reload("client-ca"))
+		if err != nil {
+			return nil, err
+		}
+		callerPool, ownCertificate = callers.Pool, callers.OwnCertificate()
+	}
+
+	webhook, err := server.Listen(server.Options{
+		Name: "webhook", Flag: "--port", Address: fmt.Sprintf(":%d", o.Port),
+		Handler: webhookHandler(configuration, m, o.Log),
+		TLS:     server.TLSConfig(certificates.GetCertificate, callerPool),
+		Refused: func() { m.Rejected("connections") },
+		Delay:   o.ShutdownDelay, Timeout: o.ShutdownTimeout, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	checks := &checks{
+		selfCheck: &health.SelfCheck{
+			Port: webhook.Port(), Path: healthPath,
+			Trust: certificates.SelfTrust, Certificate: ownCertificate,
+			Timeout: selfCheckTimeout, MaxAge: time.Second, Now: time.Now,
+		},
+		configuration: configuration, certificates: certificates, followers: followers,
+		webhook: webhook, options: o, troubles: troubles,
+	}
+	ready := health.NewSet("ready", readyTimeout, o.Log, checks.ready()...)
+	m.Readiness(ready.Outcomes)
+	monitoring, err := server.Listen(server.Options{
+		Name: "monitoring", Flag: "--monitoringPort", Address: fmt.Sprintf(":%d", o.MonitoringPort),
+		Handler: monitoringHandler(endpoints{
+			metrics: m.Handler(),
+			alive:   health.NewSet("alive", readyTimeout, o.Log, checks.alive()...),
+			ready:   ready,
+			version: o.Build,
+			config:  func() debugConfig { return describe(o.Revision, configuration, certificates, cluster) },
+		}),
+		MaxConnections: 64, Timeout: time.Second, Log: o.Log,
+	})
+	if err != nil {
+		_ = webhook.Close() // the first error tells more
+		return nil, err
+	}
+	group.Go("monitoring server", monitoring.Run)
+	group.Go("self check", checks.keepChecking)
+	return webhook, nil
+}
+
+// connect returns clients for the API server; nil where there is none and none is
+// needed.
+func connect(o Options) (*kube.Clients, error) {
+	userAgent := "sidecar-injector/" + o.Build.Version + " (" + runtime.GOOS + "/" + runtime.GOARCH + ")"
+	config, err := kube.Config(o.Kubeconfig, userAgent)
+	if err == nil {
+		return kube.NewClients(config)
+	}
+	if flag := o.needsAPI(); flag != "" {
+		return nil, fmt.Errorf("%s needs an API server: %w", flag, err)
+	}
+	o.Log.Info("works without an API server", "nativeSidecars", o.NativeSidecars == "on")
+	return nil, nil
+}
+
+// followCluster follows what the engine asks about the cluster, where there is one.
+func followCluster(group *rungroup.Group, o Options, api *kube.Clients, cluster *clusterinfo.Cache, troubles *trouble.Log) []*follower.Follower {
+	if api == nil {
+		return nil
+	}
+	followers := []*follower.Follower{cluster.NamespaceFollower(api.Namespaces(), troubles)}
+	if o.NativeSidecars == "auto" {
+		followers = append(followers, cluster.NodeFollower(api.Nodes(), troubles))
+	}
+	for _, f := range followers {
+		group.Go(f.What(), f.Run)
+	}
+	return followers
+}

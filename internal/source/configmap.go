@@ -1,0 +1,129 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/follower"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
+)
+
+// configMapSource is what is known of a ConfigMap from the API server.
+type configMapSource struct {
+	name types.NamespacedName
+	keys []string // that are read; all but "values" must be there
+
+	mu        sync.Mutex
+	docs      documents // the last whole content, nil before
+	problem   error     // why the content as it is now cannot be used
+	connected bool      // docs and problem are as the API server has them
+	// fileSeen is the digest of the files when last looked at while connected:
+	// what they say after that, without the API server, is newer.
+	fileSeen string
+}
+
+// newConfigMapSource returns what is not known yet of the ConfigMap with the name
+// "namespace/name"; nil when the name is empty.
+func newConfigMapSource(name string, keys ...string) (*configMapSource, error) {
+	if name == "" {
+		return nil, nil
+	}
+	object, err := kube.ParseName(name)
+	if err != nil {
+		return nil, err
+	}
+	return &configMapSource{name: object, keys: keys}, nil
+}
+
+// follower returns what keeps m as the API server has it; changed is called after
+// each change.
+func (m *configMapSource) follower(client kube.Lister[*corev1.ConfigMapList], log *trouble.Log, changed func()) *follower.Follower {
+	what := "configmap " + m.name.String()
+	return follower.New(what, log, func(ctx context.Context, known func(), failed func(error)) {
+		kube.Follow(ctx, client, m.name.Name, func(cm *corev1.ConfigMap, exists bool) {
+			if !exists {
+				cm = nil
+			}
+			if err := m.set(cm); err != nil {
+				log.Report("content of "+what, err.Error()+"; what was read before stays in force")
+			} else {
+				log.Clear("content of " + what)
+			}
+			known()
+			changed()
+		}, func(err error) {
+			m.setConnected(err == nil)
+			failed(err)
+		})
+	})
+}
+
+// set takes over the ConfigMap as it is now; nil when there is none. The error
+// says why it cannot be used.
+func (m *configMapSource) set(cm *corev1.ConfigMap) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.connected = true
+	if cm == nil {
+		m.problem = fmt.Errorf("configmap %s does not exist", m.name)
+		return m.problem
+	}
+	docs := documents{}
+	var missing []string
+	for _, k := range m.keys {
+		text, ok := cm.Data[k]
+		if !ok && k != "values" {
+			missing = append(missing, k)
+		}
+		docs[k] = document{name: m.name.String() + ":" + k, data: []byte(text)}
+	}
+	if missing != nil {
+		m.problem = fmt.Errorf("configmap %s has no key %s", m.name, strings.Join(missing, " and no key "))
+		return m.problem
+	}
+	m.docs, m.problem = docs, nil
+	return nil
+}
+
+func (m *configMapSource) setConnected(yes bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.connected = yes
+}
+
+// choose returns the newer of the files and the ConfigMap.
+//
+// A mount is a late copy of the ConfigMap, so while the API server is there, what
+// it says is the newest. Before its first answer, and when the files have
+// changed while it was away, the files are.
+func (m *configMapSource) choose(files documents, filesErr error) (documents, error) {
+	if m == nil {
+		return files, filesErr
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	digest := ""
+	if filesErr == nil {
+		digest = files.digest(m.keys...)
+	}
+	if m.connected && (m.docs != nil || m.problem != nil) {
+		m.fileSeen = digest
+		if m.problem != nil && m.docs == nil {
+			return files, filesErr // never seen whole: it adds nothing
+		}
+		return m.docs, m.problem
+	}
+	if m.docs == nil {
+		return files, filesErr
+	}
+	if filesErr == nil && digest != m.fileSeen && digest != m.docs.digest(m.keys...) {
+		return files, nil
+	}
+	return m.docs, nil
+}
