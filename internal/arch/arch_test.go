@@ -41,12 +41,30 @@ var mayImport = map[string][]string{
 	"pkg/certs":      {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 	"pkg/webhookcfg": {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 
+	// parts of the server
+	"internal/clientauth":  {"internal/bounded", "internal/rungroup", "pkg/pki", "pkg/reload"},
+	"internal/clusterinfo": {"internal/follower", "internal/kube", "internal/trouble"},
+	"internal/serve": {
+		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/kube", "internal/rungroup",
+		"internal/servingcert", "internal/source", "internal/trouble", "pkg/admission", "pkg/certs", "pkg/decide", "pkg/health", "pkg/inject", "pkg/metrics", "pkg/server",
+	},
+	"internal/servingcert": {"internal/kube", "internal/rungroup", "pkg/certs", "pkg/metrics", "pkg/pki", "pkg/reload", "pkg/webhookcfg"},
+	"internal/source":      {"internal/bounded", "internal/follower", "internal/kube", "internal/rungroup", "internal/trouble", "pkg/config", "pkg/inject", "pkg/reload"},
+
+	// parts of programs
+	"internal/cli":         {},
+	"internal/injectcheck": {},
+	"internal/memlimit":    {},
+
 	// shared by them
+	"internal/bounded":   {},
 	"internal/buildinfo": {},
 	"internal/control":   {"internal/kube", "internal/trouble"},
+	"internal/follower":  {"internal/kube", "internal/trouble"},
 	"internal/hook":      {},
 	"internal/kube":      {},
 	"internal/podschema": {},
+	"internal/rungroup":  {},
 	"internal/trouble":   {},
 
 	// for tests
@@ -64,7 +82,7 @@ var onlyIn = map[string][]string{
 	"github.com/fsnotify/fsnotify":           {"pkg/reload"},
 	"k8s.io/client-go":                       {"internal/kube", "internal/lab"},
 	"helm.sh/helm":                           {},
-	"github.com/spf13/cobra":                 {},
+	"github.com/spf13/cobra":                 {"internal/cli"},
 	"k8s.io/cli-runtime":                     {},
 	"github.com/google/go-containerregistry": {},
 }

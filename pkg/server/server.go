@@ -1,6 +1,3 @@
-// Package server runs an HTTP or HTTPS server that cannot be held up: every
-// connection, header, body and answer has a limit and a time, and stopping it
-// lets what is open finish. It knows nothing about what it serves.
 package server
 
 import (
@@ -44,8 +41,8 @@ const (
 	// stream and on a connection: some hundred MB a second within a data center.
 	maxUnreadStream     = 256 << 10
 	maxUnreadConnection = 512 << 10
-	// How long a peer may take no byte of an answer: it has gone, or wants to bind
-	// memory here.
+	// How long a peer may take no byte of an answer: it stopped reading, and the
+	// answer must not stay in memory.
 	writeByteTimeout = 10 * time.Second
 	// DefaultMaxConnections: an API server opens a connection for each request
 	// that it has in flight, 200 mutating ones by default, and clusters have 3 or
@@ -79,7 +76,7 @@ type Options struct {
 	// Log may be nil.
 	Log *slog.Logger
 
-	times *times // nil: usual
+	times *times // nil: the constants above
 }
 
 // times are how long a connection may take for each of its parts.
