@@ -521,11 +521,11 @@ func TestReadiness(t *testing.T) {
 		trust.live = nil
 		trust.mu.Unlock()
 		says("") // it may be mended any moment
-		time.Sleep(ReadyGrace)
+		time.Sleep(readyGrace)
 		says("does not verify")
 		trust.Want(state.Roots)
 		says("")
-		time.Sleep(p.CertValidity + ReadyGrace)
+		time.Sleep(p.CertValidity + readyGrace)
 		says("expired")
 		if err := NewReadiness(holder, nil, nil, clock.RealClock{}).Check(); err == nil || !strings.Contains(err.Error(), "expired") {
 			t.Errorf("without a caBundle: %v", err)

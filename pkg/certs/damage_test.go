@@ -12,7 +12,7 @@ func TestEveryDamage(t *testing.T) {
 	p := shortPolicy()
 	a := fresh(t, p, 0)
 	whole := apply(t, AnnounceCA, Input{Now: at(1), Secret: a}, p).Data(nil)
-	keys := []string{KeyRoots, KeyChain, KeyPrivate, KeyCA, KeyCAKey, KeyNext, KeyNextKey}
+	keys := []string{KeyRoots, KeyChain, KeyPrivate, KeyCA, KeyCAKey, keyNext, keyNextKey}
 	total := 1
 	for range keys {
 		total *= 3

@@ -77,13 +77,13 @@ func TestDecide(t *testing.T) {
 		"CA's key gone":                           {1, Input{Secret: without(t, a, KeyCAKey)}, AnnounceCA, "cannot sign", 0},
 		"CA and leaf's key gone, memory":          {1, Input{Secret: without(t, a, KeyCA, KeyCAKey, KeyPrivate), Memory: memory}, Refill, "", 0},
 		"CA and leaf's key gone, next there":      {25, Input{Secret: without(t, announced, KeyCA, KeyCAKey, KeyPrivate), Memory: memory}, SwitchCA, "", 0},
-		"only the key of the next CA":             {25, Input{Secret: without(t, announced, KeyNext)}, AnnounceCA, "", 0},
-		"only the next CA, no key":                {25, Input{Secret: without(t, announced, KeyNextKey), NextTrusted: at(20)}, AnnounceCA, "", 0},
+		"only the key of the next CA":             {25, Input{Secret: without(t, announced, keyNext)}, AnnounceCA, "", 0},
+		"only the next CA, no key":                {25, Input{Secret: without(t, announced, keyNextKey), NextTrusted: at(20)}, AnnounceCA, "", 0},
 		"names of another Service":                {1, Input{Secret: foreignNames}, RenewLeaf, `not "injector"`, 0},
 		"from the future, CA too":                 {-400, Input{Secret: a}, Bootstrap, "valid only from", 0},
 		"from the future, within the backdate":    {-200, Input{Secret: a}, Wait, "", 0},
-		"rubbish as time of the old CA's end":     {28, Input{Secret: withKey(switched, KeyOldUntil, "soon")}, Wait, "", 0},
-		"rubbish as time, old CA expired":         {37, Input{Secret: withKey(overripe, KeyOldUntil, "soon")}, PruneCA, "", 0},
+		"rubbish as time of the old CA's end":     {28, Input{Secret: withKey(switched, keyOldUntil, "soon")}, Wait, "", 0},
+		"rubbish as time, old CA expired":         {37, Input{Secret: withKey(overripe, keyOldUntil, "soon")}, PruneCA, "", 0},
 		"unknown keys only":                       {1, Input{Secret: ParseState(map[string][]byte{"password": []byte("x")})}, Bootstrap, "", 0},
 		"tls.crt and ca.crt of somebody, no CA's": {1, Input{Secret: asTLS(a)}, AnnounceCA, "", 0},
 	}
@@ -190,9 +190,9 @@ func TestApplyKeepsTrust(t *testing.T) {
 		}
 	})
 	t.Run("unknown keys of the secret stay", func(t *testing.T) {
-		data := a.Data(map[string][]byte{"note": []byte("mine"), KeyNext: []byte("x")})
-		if string(data["note"]) != "mine" || data[KeyNext] != nil {
-			t.Errorf("note %q, next %q", data["note"], data[KeyNext])
+		data := a.Data(map[string][]byte{"note": []byte("mine"), keyNext: []byte("x")})
+		if string(data["note"]) != "mine" || data[keyNext] != nil {
+			t.Errorf("note %q, next %q", data["note"], data[keyNext])
 		}
 	})
 }

@@ -11,11 +11,11 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
-// ReadyGrace is how long a server that was ready stays so while the caBundle does
+// readyGrace is how long a server that was ready stays so while the caBundle does
 // not fit. A wiped caBundle is mended within milliseconds; taking every replica
 // out of the Service meanwhile, to come back after the next probe, would turn
 // these milliseconds into seconds of failed admissions.
-const ReadyGrace = 3 * time.Second
+const readyGrace = 3 * time.Second
 
 // explainer is what a CABundle may offer besides: why Live holds less than hoped.
 type explainer interface{ Explain() error }
@@ -38,7 +38,7 @@ func NewReadiness(source *CertificateSource, bundle CABundle, hosts []string, c 
 }
 
 // Check returns nil when the served certificate is valid now and verifies against
-// the caBundle that is live in the cluster, or did so less than ReadyGrace ago;
+// the caBundle that is live in the cluster, or did so less than readyGrace ago;
 // else why not. Where no webhook configuration calls, or the caBundle is not
 // followed, the certificate must verify against its own CAs.
 func (r *Readiness) Check() error {
@@ -50,7 +50,7 @@ func (r *Readiness) Check() error {
 		r.good = now
 		return nil
 	}
-	if !r.good.IsZero() && now.Sub(r.good) < ReadyGrace {
+	if !r.good.IsZero() && now.Sub(r.good) < readyGrace {
 		return nil
 	}
 	return err

@@ -24,11 +24,11 @@ const (
 	KeyPrivate = "key.pem"          // its key
 	KeyCA      = "ca-cert.pem"      // the CA that signs
 	KeyCAKey   = "ca-key.pem"       // its key
-	KeyNext    = "next-ca-cert.pem" // during a change: the CA to come
-	KeyNextKey = "next-ca-key.pem"  // its key
-	// KeyOldUntil holds the time (RFC 3339) after which no leaf of an earlier CA
+	keyNext    = "next-ca-cert.pem" // during a change: the CA to come
+	keyNextKey = "next-ca-key.pem"  // its key
+	// keyOldUntil holds the time (RFC 3339) after which no leaf of an earlier CA
 	// is valid any more.
-	KeyOldUntil = "old-ca-until"
+	keyOldUntil = "old-ca-until"
 )
 
 // The names that kubernetes.io/tls Secrets and cert-manager use. They are read
@@ -64,7 +64,7 @@ func ParseState(data map[string][]byte) State {
 	s := State{Empty: true}
 	for key, value := range data {
 		switch key {
-		case KeyRoots, KeyChain, KeyPrivate, KeyCA, KeyCAKey, KeyNext, KeyNextKey, KeyOldUntil:
+		case KeyRoots, KeyChain, KeyPrivate, KeyCA, KeyCAKey, keyNext, keyNextKey, keyOldUntil:
 			s.Empty = s.Empty && len(value) == 0
 		case altRoots, altChain, altPrivate:
 			s.Empty = s.Empty && len(value) == 0
@@ -80,10 +80,10 @@ func ParseState(data map[string][]byte) State {
 		s.LeafErr = &pki.Problem{Kind: pki.Malformed, Text: "the secret is empty"}
 	}
 	s.CA, s.CAErr = pki.ParsePair(data[KeyCA], data[KeyCAKey])
-	if len(data[KeyNext]) > 0 || len(data[KeyNextKey]) > 0 {
-		s.Next, s.NextErr = pki.ParsePair(data[KeyNext], data[KeyNextKey])
+	if len(data[keyNext]) > 0 || len(data[keyNextKey]) > 0 {
+		s.Next, s.NextErr = pki.ParsePair(data[keyNext], data[keyNextKey])
 	}
-	if until, err := time.Parse(time.RFC3339, strings.TrimSpace(string(data[KeyOldUntil]))); err == nil {
+	if until, err := time.Parse(time.RFC3339, strings.TrimSpace(string(data[keyOldUntil]))); err == nil {
 		s.OldUntil = until
 	}
 	return s
@@ -106,13 +106,13 @@ func (s State) Data(base map[string][]byte) map[string][]byte {
 	}
 	setPair(out, KeyChain, KeyPrivate, s.Leaf)
 	setPair(out, KeyCA, KeyCAKey, s.CA)
-	setPair(out, KeyNext, KeyNextKey, s.Next)
+	setPair(out, keyNext, keyNextKey, s.Next)
 	set(out, KeyRoots, pki.EncodeBundle(s.Roots))
 	until := ""
 	if !s.OldUntil.IsZero() {
 		until = s.OldUntil.UTC().Format(time.RFC3339)
 	}
-	set(out, KeyOldUntil, []byte(until))
+	set(out, keyOldUntil, []byte(until))
 	return out
 }
 

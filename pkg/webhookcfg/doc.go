@@ -1,14 +1,16 @@
 // Package webhookcfg keeps the caBundle of mutating webhook entries right, whoever
-// empties, replaces or deletes it, for as long as it runs.
+// empties, replaces or deletes it, for as long as [Reconciler.Run] runs.
+// [Reconciler.Want] says which CAs are wanted, [Reconciler.Live] which are there.
 //
 // A caBundle is right when it holds every wanted CA, each once, and neither an
 // expired certificate, nor rubbish, nor an earlier CA of ours that nobody wants
-// any more. CAs of others are kept until they expire, because somebody else may
-// serve the same entry during a migration. The order does not matter, so two
-// replicas cannot differ about it.
+// any more ([Mended]). CAs of others are kept until they expire, because somebody
+// else may serve the same entry during a migration. The order does not matter, so
+// two replicas cannot differ about it.
 //
-// Every replica does this by itself. The first one's patch makes the object right,
-// and the others, a few milliseconds of jitter later, find nothing to do.
+// Every replica does this by itself, with a control loop for each webhook
+// configuration. The first replica's patch makes the object right, and the others,
+// a few milliseconds later, find nothing to do.
 //
 // A patch is a JSON patch that names the entry by its index, guarded by tests of
 // the entry's name and of the object's resourceVersion: it changes this one field
