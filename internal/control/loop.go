@@ -182,7 +182,7 @@ func (l *Loop) Tick(ctx context.Context) time.Time {
 	if err == nil {
 		err = watchErr
 	}
-	l.tell(plan, err)
+	l.report(plan, err)
 	return next
 }
 
@@ -225,8 +225,8 @@ func (l *Loop) retry(now time.Time) time.Time {
 	return now.Add(time.Duration(float64(l.backoff) * (1 - l.o.Rand()/2)))
 }
 
-// tell logs the troubles of this pass and the end of earlier ones.
-func (l *Loop) tell(plan Plan, readErr error) {
+// report logs the troubles of this pass and the end of earlier ones.
+func (l *Loop) report(plan Plan, readErr error) {
 	all := plan.Troubles
 	if readErr != nil {
 		all = append(all, l.o.ReadFailed(readErr))

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/control"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
 // Options are what a Controller works with. All but CABundle are needed.
@@ -181,44 +180,4 @@ func (c *Controller) recordServed(v verdict) {
 	if anchors := served.Leaf.Anchors(served.Roots, v.input.Now); len(anchors) > 0 {
 		c.o.Recorder.CertificateExpiry("ca", anchors[0].NotAfter)
 	}
-}
-
-// contention notices that somebody with other DNS names uses the same Secret: the
-// certificate is made to fit again and again. Without a brake each would undo the
-// other's write at once, for ever.
-type contention struct {
-	last      time.Time // of the last repair
-	count     int
-	notBefore time.Time // of the next one
-}
-
-// contentionWindow is how long after a repair the next one for the same reason
-// counts as contention.
-const contentionWindow = 10 * time.Minute
-
-// wrote takes in a write.
-func (c *contention) wrote(v verdict, now time.Time) {
-	c.notBefore = time.Time{}
-	if pki.KindOf(v.leafErr) != pki.MissingName {
-		return
-	}
-	if now.Sub(c.last) > contentionWindow {
-		c.count = 0
-	}
-	c.last, c.count = now, c.count+1
-	if c.count > 1 {
-		c.notBefore = now.Add(min(time.Second<<min(c.count, 10), contentionWindow/2))
-	}
-}
-
-func (c *contention) lasts(now time.Time) bool {
-	return c.count > 1 && now.Sub(c.last) <= contentionWindow
-}
-
-// ends is when it is over if nothing more happens; zero when it does not last.
-func (c *contention) ends(now time.Time) time.Time {
-	if !c.lasts(now) {
-		return time.Time{}
-	}
-	return c.last.Add(contentionWindow + 1)
 }

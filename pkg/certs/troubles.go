@@ -60,3 +60,43 @@ func (c *Controller) budgetSpent() trouble.Trouble {
 		"%s had to be written again and again, and further writes wait: compare the clocks of the nodes, and find who else writes it (kubectl get secret --namespace %s %s --show-managed-fields -o yaml)",
 		c.writer.object(), c.o.Secret.Namespace, c.o.Secret.Name)}
 }
+
+// contention notices that somebody with other DNS names uses the same Secret: the
+// certificate is made to fit again and again. Without a brake each would undo the
+// other's write at once, for ever.
+type contention struct {
+	last      time.Time // of the last repair
+	count     int
+	notBefore time.Time // of the next one
+}
+
+// contentionWindow is how long after a repair the next one for the same reason
+// counts as contention.
+const contentionWindow = 10 * time.Minute
+
+// wrote takes in a write.
+func (c *contention) wrote(v verdict, now time.Time) {
+	c.notBefore = time.Time{}
+	if pki.KindOf(v.leafErr) != pki.MissingName {
+		return
+	}
+	if now.Sub(c.last) > contentionWindow {
+		c.count = 0
+	}
+	c.last, c.count = now, c.count+1
+	if c.count > 1 {
+		c.notBefore = now.Add(min(time.Second<<min(c.count, 10), contentionWindow/2))
+	}
+}
+
+func (c *contention) lasts(now time.Time) bool {
+	return c.count > 1 && now.Sub(c.last) <= contentionWindow
+}
+
+// ends is when it is over if nothing more happens; zero when it does not last.
+func (c *contention) ends(now time.Time) time.Time {
+	if !c.lasts(now) {
+		return time.Time{}
+	}
+	return c.last.Add(contentionWindow + 1)
+}

@@ -247,15 +247,26 @@ func TestWalkHeals(t *testing.T) {
 		// sameCA: replicas have what is needed to repair without a new CA.
 		sameCA bool
 	}{
-		"caBundle emptied":        {func(w *world) { w.writeBundle(nil) }, true},
-		"caBundle rubbish":        {func(w *world) { w.writeBundle([]byte("Cg==")) }, true},
-		"secret emptied":          {func(w *world) { w.writeSecret(nil) }, true},
-		"both emptied":            {func(w *world) { w.writeSecret(nil); w.writeBundle(nil) }, true},
-		"key garbled":             {func(w *world) { w.writeSecret(edit(w, KeyPrivate, "x")) }, true},
-		"CA garbled":              {func(w *world) { w.writeSecret(edit(w, KeyCA, "x")) }, false},
-		"roots garbled":           {func(w *world) { w.writeSecret(edit(w, KeyRoots, "x")) }, true},
-		"names of another":        {func(w *world) { w.writeSecret(renamed(w).Data(nil)) }, true},
-		"another certificate":     {func(w *world) { w.writeSecret(otherState(w, p).Data(nil)) }, false},
+		"caBundle emptied":    {func(w *world) { w.writeBundle(nil) }, true},
+		"caBundle rubbish":    {func(w *world) { w.writeBundle([]byte("Cg==")) }, true},
+		"secret emptied":      {func(w *world) { w.writeSecret(nil) }, true},
+		"both emptied":        {func(w *world) { w.writeSecret(nil); w.writeBundle(nil) }, true},
+		"key garbled":         {func(w *world) { w.writeSecret(edit(w, KeyPrivate, "x")) }, true},
+		"CA garbled":          {func(w *world) { w.writeSecret(edit(w, KeyCA, "x")) }, false},
+		"roots garbled":       {func(w *world) { w.writeSecret(edit(w, KeyRoots, "x")) }, true},
+		"names of another":    {func(w *world) { w.writeSecret(renamed(w).Data(nil)) }, true},
+		"another certificate": {func(w *world) { w.writeSecret(otherState(w, p).Data(nil)) }, false},
+		"restored from a backup": {func(w *world) {
+			backup := w.now.Add(-5 * time.Second)
+			secret, bundle := as(w.secrets, backup), as(w.bundles, backup)
+			w.writeSecret(secret.data)
+			w.writeBundle(bundle.text)
+		}, false},
+		"certificate in place of CA": {func(w *world) {
+			data := w.secret().state.Data(nil)
+			data[KeyCA], data[KeyCAKey] = data[KeyChain], data[KeyPrivate]
+			w.writeSecret(data)
+		}, false},
 		"emptied, replica killed": {func(w *world) { w.writeSecret(nil); w.restart(w.replicas[0]) }, true},
 		"emptied, all killed": {func(w *world) {
 			w.writeSecret(nil)
