@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -168,13 +169,16 @@ func lookup(all map[string]string, name string) string {
 	if v, ok := all[name]; ok {
 		return v
 	}
-	found := ""
+	var spellings []string
 	for k := range all {
-		if sameName(k, name) && (found == "" || k < found) {
-			found = k
+		if sameName(k, name) {
+			spellings = append(spellings, k)
 		}
 	}
-	return all[found]
+	if len(spellings) == 0 {
+		return ""
+	}
+	return all[slices.Min(spellings)]
 }
 
 // sameName compares names as Prometheus does, which replaces every character that
