@@ -1,6 +1,6 @@
-// Package conformance reads the corpora of what the reference injectors answer,
-// for the tests that compare with them. The corpora are no part of the
-// repository: the variable CONFORMANCE names the folder that holds them.
+// Package conformance reads the corpora of the reference injectors' answers, for
+// tests that compare with them. The corpora are not in the repository: the
+// environment variable CONFORMANCE names their folder.
 package conformance
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
-// Variable names the folder.
+// Variable is the environment variable with the corpora's folder.
 const Variable = "CONFORMANCE"
 
 // Case is one folder with a case.yaml.
@@ -103,9 +103,8 @@ func (c *Case) Sources(t testing.TB) config.Sources {
 	return config.Sources{Inject: read(c.Config), Mesh: read(c.Mesh), Values: read(c.Values)}
 }
 
-// Diff compares two objects as data and returns the difference, empty when they
-// are the same. Empty and absent are the same, and so are two texts of the same
-// JSON.
+// Diff compares two objects as data and returns the difference, or "" for none.
+// Empty and absent fields are equal, and so are strings with the same JSON in them.
 func Diff(want, got []byte) (string, error) {
 	var w, g any
 	if err := json.Unmarshal(want, &w); err != nil {
@@ -126,7 +125,7 @@ func DiffValues(want, got any) string {
 	return cmp.Diff(w, g)
 }
 
-// normal removes what does not count and decodes JSON in strings.
+// normal removes empty values and decodes JSON in strings.
 func normal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -170,8 +169,8 @@ func normalText(s string) any {
 	return map[string]any{"(json)": normal(v)}
 }
 
-// Blames reports whether an error names the same annotation or field as the
-// reference's.
+// Blames reports whether our error names the same annotation or field as the
+// reference's error.
 func Blames(reference, ours string) bool {
 	if names := regexp.MustCompile(`[a-z0-9.-]*istio\.io/[A-Za-z-]+`).FindAllString(reference, -1); len(names) > 0 {
 		for _, n := range names {

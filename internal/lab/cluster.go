@@ -58,7 +58,7 @@ func StartNode(ctx context.Context, root, name string, progress io.Writer) (*Lab
 		return nil, nil, err
 	}
 	images := filepath.Join(root, "bin", "images")
-	if err := LoadImages(ctx, root, name, progress, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
+	if err := loadImages(ctx, root, name, progress, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
 		return nil, nil, errors.Join(err, down())
 	}
 	return l, down, nil
@@ -84,8 +84,8 @@ func HostAddress(ctx context.Context, root, name string) (string, error) {
 	return status.HostAddress, nil
 }
 
-// LoadImages puts image archives into the embedded cluster of that name.
-func LoadImages(ctx context.Context, root, name string, progress io.Writer, archives ...string) error {
+// loadImages puts image archives into the embedded cluster of that name.
+func loadImages(ctx context.Context, root, name string, progress io.Writer, archives ...string) error {
 	if os.Getenv(KubeconfigEnv) != "" {
 		return nil
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// SidecarName and SidecarPort are what the demo's templates inject.
-	SidecarName = "hello-proxy"
+	// sidecarName and SidecarPort are what the demo's templates inject.
+	sidecarName = "hello-proxy"
 	SidecarPort = 8000
 
 	appPort = 8080
@@ -60,7 +60,7 @@ func Hello(namespace, name, image string) *appsv1.Deployment {
 func Sidecar(pod *corev1.Pod) *corev1.Container {
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
-			if list[i].Name == SidecarName {
+			if list[i].Name == sidecarName {
 				return &list[i]
 			}
 		}

@@ -8,22 +8,22 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// Mutate changes a pod in place, here and there and at any depth: fields are
-// cleared, set and changed; items of lists are dropped, added, changed, put in
-// another order; containers change over to the init containers and back.
+// Mutate changes a pod in place, at random and at any depth: fields are cleared,
+// set and changed; items of lists are removed, added, changed and reordered;
+// containers become init containers and the reverse.
 func (g *Gen) Mutate(pod *corev1.Pod) {
 	if g.chance(30) {
-		g.exchange(&pod.Spec.Containers, &pod.Spec.InitContainers)
+		g.moveContainer(&pod.Spec.Containers, &pod.Spec.InitContainers)
 	}
 	if g.chance(30) {
-		g.exchange(&pod.Spec.InitContainers, &pod.Spec.Containers)
+		g.moveContainer(&pod.Spec.InitContainers, &pod.Spec.Containers)
 	}
 	managed := pod.ManagedFields
 	g.mutate(reflect.ValueOf(pod).Elem(), podschema.Pod(), 0)
 	pod.ManagedFields = managed
 }
 
-func (g *Gen) exchange(from, to *[]corev1.Container) {
+func (g *Gen) moveContainer(from, to *[]corev1.Container) {
 	if len(*from) == 0 {
 		return
 	}

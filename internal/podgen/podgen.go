@@ -15,7 +15,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// Gen makes values from a source of randomness, which fixes them.
+// Gen generates values that depend on its source of randomness alone.
 type Gen struct {
 	Rand *rand.Rand
 	// Fill is the chance, of 100, that an optional field of a Go value is set.

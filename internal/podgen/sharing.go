@@ -16,7 +16,7 @@ import (
 func CheckSharing(prepare func(*corev1.Pod) *corev1.Pod, step func(pod, other *corev1.Pod)) error {
 	changes := false
 	for seed := range uint64(16) {
-		shared, other := Injected(seed), Injected(seed+2)
+		shared, other := injectedPod(seed), injectedPod(seed+2)
 		addRoom(reflect.ValueOf(shared))
 		addRoom(reflect.ValueOf(other))
 		sharedBefore, otherBefore := shared.DeepCopy(), other.DeepCopy()
@@ -37,9 +37,9 @@ func CheckSharing(prepare func(*corev1.Pod) *corev1.Pod, step func(pod, other *c
 	return nil
 }
 
-// Injected returns a generated pod with containers, variables, probes and hooks as
+// injectedPod returns a generated pod with containers, variables, probes and hooks as
 // an injection leaves them.
-func Injected(seed uint64) *corev1.Pod {
+func injectedPod(seed uint64) *corev1.Pod {
 	g := New(seed)
 	g.Fill = 50
 	pod := Typed[corev1.Pod](g)

@@ -10,7 +10,7 @@ import (
 // ClassicMesh is the mesh configuration in its Istio 1.1 shape, which old
 // templates rely on: plain scalars, and fields that today's API has dropped.
 // Templates may read fields (.MeshConfig.ProxyListenPort) as well as call the
-// getters that the generated code of the time had (.ProxyConfig.GetTracing).
+// getters that the generated code had then (.ProxyConfig.GetTracing).
 type ClassicMesh struct {
 	MixerCheckServer                  string            `json:"mixerCheckServer,omitempty"`
 	MixerReportServer                 string            `json:"mixerReportServer,omitempty"`
@@ -78,12 +78,12 @@ type ClassicTracing struct {
 	Datadog   *Datadog   `json:"datadog,omitempty"`
 }
 
-// Zipkin tells where Zipkin listens.
+// Zipkin is where Zipkin listens.
 type Zipkin struct {
 	Address string `json:"address,omitempty"`
 }
 
-// Lightstep tells where LightStep listens and how to log in.
+// Lightstep is where LightStep listens and how to log in.
 type Lightstep struct {
 	Address     string `json:"address,omitempty"`
 	AccessToken string `json:"accessToken,omitempty"`
@@ -91,18 +91,18 @@ type Lightstep struct {
 	CacertPath  string `json:"cacertPath,omitempty"`
 }
 
-// Datadog tells where the Datadog agent listens.
+// Datadog is where the Datadog agent listens.
 type Datadog struct {
 	Address string `json:"address,omitempty"`
 }
 
-// OutboundPolicy says what happens to traffic for unknown destinations.
+// OutboundPolicy is what happens to traffic for unknown destinations.
 type OutboundPolicy struct {
 	Mode OutboundMode `json:"mode,omitempty"`
 }
 
-// The enumerations of the time. Their numbers are those of the protobuf
-// definitions, since templates may compare with either number or name.
+// The enumerations of Istio 1.1. Their numbers are those of the protobuf
+// definitions, because templates may compare with the number or the name.
 type (
 	IngressMode       int32
 	MeshAuthPolicy    int32

@@ -1,7 +1,7 @@
 package config
 
-// The getters that the generated code of the time had, as far as templates
-// call them. Like those, they work on nil.
+// The getters that the generated code of Istio 1.1 had, as far as templates call
+// them. Like those, they work on nil.
 
 func (m *ClassicMesh) GetDefaultConfig() *ClassicProxy {
 	if m == nil {

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// DefaultClassicProxy returns what a proxy of the classic dialect is configured
-// with when the mesh configuration says nothing.
+// DefaultClassicProxy returns the classic dialect's proxy configuration without a
+// mesh configuration.
 func DefaultClassicProxy() *ClassicProxy {
 	return &ClassicProxy{
 		ConfigPath:             "/etc/istio/proxy",
@@ -26,8 +26,8 @@ func DefaultClassicProxy() *ClassicProxy {
 	}
 }
 
-// DefaultClassicMesh returns the mesh configuration of the classic dialect when
-// the file says nothing.
+// DefaultClassicMesh returns the classic dialect's mesh configuration for an empty
+// file.
 func DefaultClassicMesh() *ClassicMesh {
 	everyone := []string{"*"}
 	return &ClassicMesh{

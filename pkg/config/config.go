@@ -1,14 +1,3 @@
-// Package config reads the three files that an injector is configured with:
-// the injection configuration, the mesh configuration and the chart values.
-//
-// Two dialects of the injection configuration exist in the field, the classic
-// one (Istio 1.1) and the current one (Istio 1.10 and later). Which one a file
-// is written in is told from the file. The mesh configuration is read in the
-// shape that belongs to the dialect.
-//
-// Parse is strict about what it knows and reports every error at once, each
-// with file, line and field. What it does not know, but what cannot hurt, it
-// tells in Config.Notes.
 package config
 
 import (
@@ -35,7 +24,7 @@ func (d Dialect) String() string {
 	return "current"
 }
 
-// Policy decides about pods that nothing else decides about.
+// Policy is the decision about pods that nothing else decides about.
 type Policy string
 
 // The two policies.
@@ -44,20 +33,19 @@ const (
 	PolicyDisabled Policy = "disabled"
 )
 
-// DefaultTemplate is what is injected when neither the pod nor the
-// configuration names a template.
-const DefaultTemplate = "sidecar"
+// defaultTemplate is injected when neither the pod nor the configuration names a
+// template.
+const defaultTemplate = "sidecar"
 
-// ClassicTemplate is the name under which the one template of a classic
-// configuration is listed.
+// ClassicTemplate is the name of a classic configuration's one template.
 const ClassicTemplate = "template"
 
 // Source is one file, or one key of a ConfigMap.
 type Source struct {
 	// Name is used in messages: a file path, or namespace/name:key.
 	Name string
-	// Data is the YAML or JSON text. Empty means that there is no such file;
-	// only the values and the mesh configuration may be missing.
+	// Data is the YAML or JSON text. Empty means that there is no such file, which
+	// is allowed for the values and the mesh configuration only.
 	Data []byte
 }
 
@@ -66,7 +54,7 @@ type Sources struct {
 	Inject, Mesh, Values Source
 }
 
-// Config is what the three files say. It never changes after Parse.
+// Config is the content of the three files. It never changes after [Parse].
 type Config struct {
 	// Source of the injection configuration, for messages about templates.
 	Source  string
@@ -99,14 +87,13 @@ type Config struct {
 	// on its defaults; nil in the current one.
 	ClassicMesh *ClassicMesh
 
-	// Notes are remarks about the files that are no errors, for example an
-	// unknown field. Each begins with file and line.
+	// Notes are warnings about the files, for example of an unknown field. Each
+	// begins with file and line.
 	Notes []string
 
 	hash string
 }
 
-// Hash returns the SHA-256 of the canonical content, in hexadecimal: two
-// configurations that say the same have the same hash, whatever their comments,
-// order of keys or layout.
+// Hash returns the SHA-256 of the canonical content, in hexadecimal. It does not
+// depend on comments, the order of keys or layout.
 func (c *Config) Hash() string { return c.hash }

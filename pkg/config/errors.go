@@ -16,15 +16,15 @@ type Error struct {
 	// Field is the path of the field, for example neverInjectSelector[2]; empty
 	// when the error is about the file as a whole.
 	Field string
-	// Problem says what is wrong and what is allowed.
+	// Problem is what is wrong and what is allowed.
 	Problem string
 }
 
 func (e *Error) Error() string {
-	return e.place() + e.Problem
+	return e.location() + e.Problem
 }
 
-func (e *Error) place() string {
+func (e *Error) location() string {
 	s := e.File + ": "
 	if e.Line > 0 {
 		s = fmt.Sprintf("%s:%d: ", e.File, e.Line)
@@ -35,7 +35,7 @@ func (e *Error) place() string {
 	return s
 }
 
-// report collects what is found in one file.
+// report collects the errors and notes about one file.
 type report struct {
 	file  string
 	errs  []*Error
@@ -43,7 +43,7 @@ type report struct {
 	lines map[string]int
 }
 
-// at remembers the line of a field for what is checked after parsing.
+// at notes the line of a field, for checks after parsing.
 func (r *report) at(field string, line int) {
 	if r.lines == nil {
 		r.lines = map[string]int{}
@@ -51,7 +51,8 @@ func (r *report) at(field string, line int) {
 	r.lines[field] = line
 }
 
-// line is where a field stands, or the nearest field around it; 0 if none does.
+// line returns the line of a field or of the nearest field around it; 0 when none
+// is known.
 func (r *report) line(field string) int {
 	for field != "" {
 		if n, ok := r.lines[field]; ok {
@@ -70,8 +71,8 @@ func (r *report) notef(line int, field, format string, args ...any) {
 	r.notes = append(r.notes, &Error{r.file, line, field, fmt.Sprintf(format, args...)})
 }
 
-// join turns the findings of several files into one error and one list of
-// notes, in the order of the lines.
+// join returns the errors and the notes about several files, each file's in the
+// order of the lines.
 func join(reports ...*report) (notes []string, err error) {
 	var errs []error
 	byLine := func(a, b *Error) int { return a.Line - b.Line }

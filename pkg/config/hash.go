@@ -21,13 +21,13 @@ func (c *Config) TemplateHash(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// hash sums up what the configuration says. encoding/json sorts the keys of
-// maps and protobuf's deterministic form sorts its own, so equal content gives
+// hash returns the hash of a configuration's content. encoding/json sorts the keys
+// of maps, and so does protobuf's deterministic form, so that equal content gives
 // equal bytes.
 func hash(c *Config) (string, error) {
-	said := *c
-	said.Source, said.TemplateLines, said.Notes, said.Mesh = "", nil, nil, nil
-	text, err := json.Marshal(said)
+	content := *c
+	content.Source, content.TemplateLines, content.Notes, content.Mesh = "", nil, nil, nil
+	text, err := json.Marshal(content)
 	if err != nil {
 		return "", fmt.Errorf("%s: cannot be summed up: %w", c.Source, err)
 	}

@@ -20,8 +20,8 @@ func knownKeys() []string {
 	}
 }
 
-// parseInject reads the injection configuration. It always returns a Config;
-// whether it is usable, the report says.
+// parseInject reads the injection configuration. The Config that it returns is
+// usable when the report has no errors.
 func parseInject(s Source, r *report) *Config {
 	c := &Config{
 		Source:        s.Name,
@@ -81,9 +81,9 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 	}
 }
 
-// unknown refuses what looks like a slip of the pen, because the setting that
-// was meant would silently not be in force, and merely tells of the rest,
-// because real installations carry keys of other readers.
+// unknown reports a key that is not known. One that looks misspelled is an error,
+// because the setting that was meant would have no effect and nobody would notice.
+// Any other becomes a note, because installations have keys for other readers.
 func (p *injectParser) unknown(key string, k *yaml.Node) {
 	for _, known := range knownKeys() {
 		if similar(key, known) {
@@ -94,7 +94,7 @@ func (p *injectParser) unknown(key string, k *yaml.Node) {
 	p.r.notef(k.Line, key, "unknown key, ignored")
 }
 
-// dialect tells the dialect and takes over the templates.
+// dialect finds the dialect and takes over the templates.
 func (p *injectParser) dialect(top *yaml.Node) {
 	c := p.c
 	switch {
@@ -134,9 +134,9 @@ func (p *injectParser) finish() {
 		p.defined("defaultTemplates", name)
 	}
 	if len(c.DefaultTemplates) == 0 {
-		c.DefaultTemplates = []string{DefaultTemplate}
-		if _, ok := c.Templates[DefaultTemplate]; !ok && c.Aliases[DefaultTemplate] == nil {
-			p.r.notef(0, "defaultTemplates", "is not set and there is no template named %q: pods that name no template will be refused; templates are %s", DefaultTemplate, names(c.Templates))
+		c.DefaultTemplates = []string{defaultTemplate}
+		if _, ok := c.Templates[defaultTemplate]; !ok && c.Aliases[defaultTemplate] == nil {
+			p.r.notef(0, "defaultTemplates", "is not set and there is no template named %q: pods that name no template will be refused; templates are %s", defaultTemplate, names(c.Templates))
 		}
 	}
 	for alias, list := range c.Aliases {

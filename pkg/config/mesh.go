@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// DefaultProxyConfig returns what a proxy is configured with when the mesh
-// configuration says nothing, in the current dialect.
+// DefaultProxyConfig returns the current dialect's proxy configuration without a
+// mesh configuration.
 func DefaultProxyConfig() *meshconfig.ProxyConfig {
 	return &meshconfig.ProxyConfig{
 		ConfigPath:               "./etc/istio/proxy",
@@ -32,8 +32,7 @@ func DefaultProxyConfig() *meshconfig.ProxyConfig {
 	}
 }
 
-// DefaultMesh returns the mesh configuration of the current dialect when the
-// file says nothing.
+// DefaultMesh returns the current dialect's mesh configuration for an empty file.
 func DefaultMesh() *meshconfig.MeshConfig {
 	everyone := []string{"*"}
 	provider := func(name string) *meshconfig.MeshConfig_ExtensionProvider {
@@ -101,9 +100,9 @@ func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
 	mesh.ExtensionProviders = mergeProviders(defaults, mesh.ExtensionProviders)
 	checkPort(mesh.ProxyListenPort, "proxyListenPort", r)
 	checkPort(mesh.ProxyInboundListenPort, "proxyInboundListenPort", r)
-	for _, p := range ValidateProxyConfig(mesh.DefaultConfig) {
-		field := "defaultConfig." + p.Field
-		r.errorf(r.line(field), field, "%s", p.Problem)
+	for _, p := range validateProxyConfig(mesh.DefaultConfig) {
+		field := "defaultConfig." + p.field
+		r.errorf(r.line(field), field, "%s", p.problem)
 	}
 	return mesh
 }
@@ -130,8 +129,8 @@ func checkPort(port int32, field string, r *report) {
 // OverlayProxyConfig returns base overlaid with the YAML text of a ProxyConfig,
 // which is what the annotation proxy.istio.io/config holds: a field that the
 // text sets replaces the one of base as a whole, and proxyMetadata is merged key
-// by key. The base is not changed. Fields that are not known are ignored. name
-// stands in messages where a file's name would.
+// by key. The base is not changed. Fields that are not known are ignored. Messages
+// begin with name in place of a file's name.
 func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshconfig.ProxyConfig, error) {
 	r := &report{file: name}
 	out := proto.Clone(base).(*meshconfig.ProxyConfig)
@@ -139,8 +138,8 @@ func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshc
 		overlayProxyFields(out, top, "", r)
 	}
 	if len(r.errs) == 0 {
-		for _, p := range ValidateProxyConfig(out) {
-			r.errorf(r.line(p.Field), p.Field, "%s", p.Problem)
+		for _, p := range validateProxyConfig(out) {
+			r.errorf(r.line(p.field), p.field, "%s", p.problem)
 		}
 	}
 	_, err := join(r)

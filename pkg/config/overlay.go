@@ -59,25 +59,25 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	}
 }
 
-// protoProblem takes the position out of a protojson message, since it counts
-// in the converted text, and the deliberately unstable blank after "proto:".
+// protoProblem returns a protojson message without the position, which is one in
+// the converted text, and without the deliberately unstable blank after "proto:".
 func protoProblem(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	msg = strings.TrimPrefix(msg, "proto: ")
 	return regexp.MustCompile(`^(syntax error )?\(line \d+:\d+\): `).ReplaceAllString(msg, "")
 }
 
-// Problem is one field of a proxy configuration that cannot be right.
-type Problem struct {
-	Field, Problem string
+// fieldProblem is a field of a proxy configuration that has an invalid value.
+type fieldProblem struct {
+	field, problem string
 }
 
-// ValidateProxyConfig checks what every proxy needs: paths, addresses, ports
-// and durations. Everything that is wrong is returned.
-func ValidateProxyConfig(pc *meshconfig.ProxyConfig) []Problem {
-	var out []Problem
+// validateProxyConfig checks what every proxy needs: paths, addresses, ports
+// and durations. It returns every problem.
+func validateProxyConfig(pc *meshconfig.ProxyConfig) []fieldProblem {
+	var out []fieldProblem
 	add := func(field, format string, args ...any) {
-		out = append(out, Problem{field, fmt.Sprintf(format, args...)})
+		out = append(out, fieldProblem{field, fmt.Sprintf(format, args...)})
 	}
 	if pc.ConfigPath == "" {
 		add("configPath", "must not be empty")

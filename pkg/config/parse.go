@@ -13,9 +13,8 @@ import (
 // so whatever is larger did not come from one, and is a mistake.
 const maxSource = 4 << 20
 
-// Parse reads the three sources. The error lists everything that is wrong in
-// them, each entry an *Error; it can be split by errors.As or by an interface
-// with Unwrap() []error.
+// Parse reads the three sources. The error joins an *[Error] for everything that is
+// wrong in them: errors.As finds one, Unwrap() []error returns all.
 func Parse(s Sources) (*Config, error) {
 	inject := &report{file: s.Inject.Name}
 	mesh := &report{file: s.Mesh.Name}
@@ -40,8 +39,8 @@ func Parse(s Sources) (*Config, error) {
 	return c, nil
 }
 
-// document parses one YAML document and returns its top mapping; nil when there
-// is none, in which case the report says why unless the file is just empty.
+// document parses one YAML document and returns its top mapping, or nil when there
+// is none. Unless the file is empty, that is an error.
 func document(s Source, r *report) *yaml.Node {
 	if len(s.Data) > maxSource {
 		r.errorf(0, "", "%d bytes are more than the %d that a configuration file may have", len(s.Data), maxSource)
@@ -67,8 +66,8 @@ func document(s Source, r *report) *yaml.Node {
 	return top
 }
 
-// yamlError splits the line out of a parser's message, which leaves it out for
-// the first line.
+// yamlError returns the line and the rest of a parser's message. The parser does not
+// mention the first line.
 func yamlError(err error) (line int, msg string) {
 	line = 1
 	msg = strings.TrimPrefix(err.Error(), "yaml: ")
@@ -78,8 +77,8 @@ func yamlError(err error) (line int, msg string) {
 	return line, "not valid YAML: " + msg
 }
 
-// parseValues reads the values as the reference does: by way of JSON, so that
-// all numbers are float64 and templates print them the same way.
+// parseValues reads the values as the reference injector does: by way of JSON, so
+// that all numbers are float64 and templates print them in the same way.
 func parseValues(s Source, r *report) map[string]any {
 	values := map[string]any{}
 	if document(s, r) == nil {
@@ -91,8 +90,8 @@ func parseValues(s Source, r *report) map[string]any {
 	return values
 }
 
-// pairs calls f for each key and value of a mapping. A key that comes twice is
-// an error.
+// pairs calls f for each key and value of a mapping. A key that is set twice is an
+// error.
 func pairs(m *yaml.Node, prefix string, r *report, f func(key string, k, v *yaml.Node)) {
 	seen := map[string]int{}
 	for pair := range slices.Chunk(m.Content, 2) {

@@ -39,7 +39,7 @@ func ScanBundle(text []byte) (cas []*x509.Certificate, rubbish bool) {
 // usableRoot also accepts a self-signed serving certificate: people put those
 // into a caBundle, and verifiers accept them there.
 func usableRoot(cert *x509.Certificate) bool {
-	return IsCA(cert) || bytes.Equal(cert.RawSubject, cert.RawIssuer)
+	return isCA(cert) || bytes.Equal(cert.RawSubject, cert.RawIssuer)
 }
 
 // EncodeBundle writes certificates as PEM, in the given order.

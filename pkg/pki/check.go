@@ -60,14 +60,14 @@ func (p *Pair) CheckCA(now time.Time) error {
 	if err := checkValidity("CA certificate", p.Cert, now); err != nil {
 		return err
 	}
-	if !IsCA(p.Cert) {
+	if !isCA(p.Cert) {
 		return &Problem{Kind: WrongUsage, Text: fmt.Sprintf("certificate %s is not a CA", Describe(p.Cert))}
 	}
 	return nil
 }
 
-// IsCA reports whether cert may sign certificates.
-func IsCA(cert *x509.Certificate) bool {
+// isCA reports whether cert may sign certificates.
+func isCA(cert *x509.Certificate) bool {
 	return cert.BasicConstraintsValid && cert.IsCA &&
 		(cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0)
 }

@@ -1,20 +1,21 @@
-// Package pki makes and checks the certificates of an admission webhook: a
-// certificate authority (CA) of its own and the serving certificate (leaf) that
-// the authority signs. It is the only package that knows cfssl.
+// Package pki issues and checks the certificates of an admission webhook: a
+// certificate authority (CA) of its own, see [NewCA], and the serving certificate
+// (leaf) that the CA signs, see [IssueLeaf]. [Pair.CheckServing] verifies a leaf as
+// the API server does. No other package knows cfssl.
 //
 // # Shape
 //
-// Keys are ECDSA P-256. A CA has path length 0, so nothing but leaves can hang
-// below it. A leaf may sign handshakes and authenticate a server, nothing else,
-// and never outlives its CA.
+// Keys are ECDSA P-256. A CA has path length 0, so it can sign leaves only. A leaf
+// may sign handshakes and authenticate a server, nothing else, and expires no later
+// than its CA.
 //
 // # Time
 //
-// The clock is always an argument. A certificate's notBefore lies Backdate
-// before the moment of issue, because the clocks of the API server and of the
-// issuer differ; the validity asked for counts from the moment of issue. So
-// NotAfter minus NotBefore is longer than the validity, and whoever plans a
-// renewal must reckon back from NotAfter.
+// The clock is always an argument. A certificate's notBefore is [Backdate] before
+// the moment of issue, because the clocks of the API server and of the issuer
+// differ; the requested validity counts from the moment of issue. NotAfter minus
+// NotBefore is therefore longer than the validity, and a renewal must be planned
+// from NotAfter.
 //
 // # Randomness
 //

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Kind tells what is wrong with a certificate.
+// Kind is what is wrong with a certificate.
 type Kind string
 
 // The kinds, in the order in which they are looked for.
@@ -21,13 +21,13 @@ const (
 	Untrusted   Kind = "untrusted"    // does not lead to the CA bundle
 )
 
-// Problem is what is wrong with a certificate, as a sentence.
+// Problem is an error about a certificate.
 type Problem struct {
 	Kind Kind
 	Text string
 }
 
-// Error returns the sentence.
+// Error implements error.
 func (p *Problem) Error() string { return p.Text }
 
 // KindOf returns the kind of the Problem in err's tree, or "".

@@ -18,7 +18,7 @@ type operation struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// pointer reads a JSON pointer (RFC 6901).
+// pointer splits a JSON pointer (RFC 6901).
 func pointer(s string) ([]string, error) {
 	if !strings.HasPrefix(s, "/") {
 		return nil, fmt.Errorf("%q is not a JSON pointer", s)
@@ -30,10 +30,10 @@ func pointer(s string) ([]string, error) {
 	return steps, nil
 }
 
-// editor changes the tree of a manifest as a patch of its pod says. The two
-// parts of the pod may lie in two places.
+// editor applies a patch of a pod to the tree of its manifest. The pod's metadata
+// and spec may be in different objects.
 type editor struct {
-	metadata, spec *yaml.Node // the mappings that hold them
+	metadata, spec *yaml.Node // the mappings that have them as entries
 }
 
 func (e *editor) apply(patch []byte) error {
@@ -58,10 +58,10 @@ func (e *editor) do(o operation) error {
 		}
 		return e.put(o.Path, value, o.Op == "replace")
 	case "remove":
-		_, err := e.take(o.Path)
+		_, err := e.remove(o.Path)
 		return err
 	case "move":
-		value, err := e.take(o.From)
+		value, err := e.remove(o.From)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,8 @@ func (e *editor) do(o operation) error {
 	return fmt.Errorf("unknown operation")
 }
 
-// parent finds the node that holds what a pointer points at, and its name there.
+// parent returns the node that contains what a pointer refers to, and the last
+// step of the pointer.
 func (e *editor) parent(path string) (*yaml.Node, string, error) {
 	steps, err := pointer(path)
 	if err != nil {
@@ -81,7 +82,7 @@ func (e *editor) parent(path string) (*yaml.Node, string, error) {
 		n = e.metadata
 	}
 	for _, step := range steps[:len(steps)-1] {
-		n.Style &^= yaml.FlowStyle // what comes in is too long for one line
+		n.Style &^= yaml.FlowStyle // what is added is too long for one line
 		switch {
 		case n.Kind == yaml.MappingNode && entry(n, step) >= 0:
 			n = child(n, step)
@@ -119,7 +120,7 @@ func (e *editor) put(path string, value *yaml.Node, replace bool) error {
 			n.Content[i] = value
 			return nil
 		}
-		if name == "metadata" { // where people look for it: in front
+		if name == "metadata" { // people expect it first
 			n.Content = slices.Insert(n.Content, 0, stringNode(name), value)
 			return nil
 		}
@@ -147,14 +148,14 @@ func (e *editor) put(path string, value *yaml.Node, replace bool) error {
 	return fmt.Errorf("there is nothing to hold it")
 }
 
-// keepComments keeps what stands beside a value that is replaced.
+// keepComments gives a value the comments of the one that it replaces.
 func keepComments(value, old *yaml.Node) {
 	if value.Kind == yaml.ScalarNode && old.Kind == yaml.ScalarNode {
 		value.LineComment, value.HeadComment, value.FootComment = old.LineComment, old.HeadComment, old.FootComment
 	}
 }
 
-func (e *editor) take(path string) (*yaml.Node, error) {
+func (e *editor) remove(path string) (*yaml.Node, error) {
 	n, name, err := e.parent(path)
 	if err != nil {
 		return nil, err

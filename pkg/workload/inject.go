@@ -1,8 +1,3 @@
-// Package workload injects manifests: it reads streams of YAML or JSON documents,
-// finds the pods that workloads make, hands them to the engine, and writes the
-// documents back. What is not changed comes out byte for byte as it came in; what
-// is changed keeps the order of its entries, its comments, and every field that
-// nobody here has heard of.
 package workload
 
 import (
@@ -15,12 +10,12 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
-// Injector says what is to be done to a pod; *inject.Snapshot is one.
+// Injector decides about a pod and injects it; [inject.Snapshot] is one.
 type Injector interface {
 	Inject(inject.Request) inject.Result
 }
 
-// Uninjector says how to take an injection out again; *inject.Snapshot is one.
+// Uninjector removes an injection from a pod; [inject.Snapshot] is one.
 type Uninjector interface {
 	UninjectFor(inject.Request) (patch []byte, err error)
 }
@@ -37,7 +32,7 @@ const (
 
 // Options are settings for a stream.
 type Options struct {
-	// Namespace is that of workloads which name none.
+	// Namespace is the one of workloads that name none.
 	Namespace string
 	// Format of the output.
 	Format Format
@@ -45,27 +40,27 @@ type Options struct {
 	Trace bool
 }
 
-// Report is what became of one workload.
+// Report is the outcome for one workload.
 type Report struct {
 	// Line of the stream where the workload's document begins, from 1.
 	Line int
-	// Kind, Namespace and Name tell which workload it is. The namespace is empty
-	// where the manifest names none.
+	// Kind, Namespace and Name identify the workload. The namespace is empty where
+	// the manifest names none.
 	Kind, Namespace, Name string
-	// Result is the engine's answer; zero after Uninject and where there is no
-	// pod template.
+	// Result is the engine's answer; zero after [Uninject] and without a pod
+	// template.
 	Result inject.Result
 	// Pod is the pod as the engine saw it, in JSON; nil without a pod template.
 	Pod []byte
-	// Changed tells whether the workload is written otherwise than it was read.
+	// Changed reports whether the workload is written differently than it was read.
 	Changed bool
 	// Warnings are for the person who wrote the manifest.
 	Warnings []string
-	// Err says why the workload cannot be injected.
+	// Err is why the workload cannot be injected.
 	Err error
 }
 
-// String names the workload as people do.
+// String returns kind and name, for messages.
 func (r *Report) String() string {
 	return fmt.Sprintf("%s %q", r.Kind, r.fullName())
 }
@@ -85,7 +80,7 @@ func Inject(engine Injector, in io.Reader, out io.Writer, o Options) ([]Report, 
 	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return u.inject(engine, o, r) })
 }
 
-// Uninject is Inject the other way round.
+// Uninject is [Inject] with injections removed instead of made.
 func Uninject(engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
 	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) {
 		req, err := u.request(o, r)
@@ -96,7 +91,8 @@ func Uninject(engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Repo
 	})
 }
 
-// run applies to each unit of a stream the patch that change gives for its pod.
+// run calls change for each unit of a stream and applies the patch that it returns
+// to the unit's pod.
 func run(in io.Reader, out io.Writer, o Options, change func(*unit, *Report) ([]byte, error)) ([]Report, error) {
 	documents, err := split(in)
 	if err != nil {
@@ -156,7 +152,7 @@ func (u *unit) handle(line int, change func(*unit, *Report) ([]byte, error)) (Re
 	return r, u.apply(r.Pod, patch)
 }
 
-// request is what the engine is told about the pod.
+// request returns the engine's request for the pod.
 func (u *unit) request(o Options, r *Report) (inject.Request, error) {
 	meta, err := u.meta()
 	namespace := r.Namespace
@@ -186,8 +182,8 @@ func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
 	return r.Result.Patch, nil
 }
 
-// skipped words the warning about a workload that is not injected. Its first
-// half is what scripts around the reference's command look for.
+// skipped returns the warning about a workload that is not injected. Scripts around
+// the reference's command look for its first half.
 func (r *Report) skipped(d decide.Decision) string {
 	why := "has sidecar injection disabled"
 	if d.Code == decide.HostNetwork {
@@ -196,35 +192,34 @@ func (r *Report) skipped(d decide.Decision) string {
 	return fmt.Sprintf("Skipping injection because %s %s: %s (%s)", r, why, d.Message, d.Code)
 }
 
-const injectKey = "sidecar.istio.io/inject"
-
-// misplaced warns about a wish that nobody reads where it stands.
+// misplaced warns about a label or annotation that asks for or against injection on
+// an object where nobody reads it.
 func (u *unit) misplaced(r *Report) []string {
-	if len(u.place.template) == 0 {
+	if len(u.pods.template) == 0 {
 		return nil
 	}
-	read, _ := dig(u.data, u.place.metadata)
-	if at := wish(read); at != "" {
+	read, _ := lookup(u.data, u.pods.metadata)
+	if at := injectKeyOn(read); at != "" {
 		return nil
 	}
 	above := []map[string]any{u.data}
-	if job, ok := dig(u.data, u.place.fallback); ok && u.place.fallback != nil {
+	if job, ok := lookup(u.data, u.pods.fallback); ok && u.pods.fallback != nil {
 		above = append(above, job)
 	}
 	for _, holder := range above {
-		if at := wish(holder); at != "" {
-			return []string{fmt.Sprintf("%s: the %s %s on the %s has no effect; put it on the pod template", r, at, injectKey, r.Kind)}
+		if at := injectKeyOn(holder); at != "" {
+			return []string{fmt.Sprintf("%s: the %s %s on the %s has no effect; put it on the pod template", r, at, decide.InjectKey, r.Kind)}
 		}
 	}
 	return nil
 }
 
-// wish tells whether metadata asks for or against injection: as a label, as an
-// annotation, or not at all.
-func wish(holder map[string]any) string {
+// injectKeyOn returns whether an object has the label or the annotation that asks
+// for or against injection: "label", "annotation" or "".
+func injectKeyOn(holder map[string]any) string {
 	metadata, _ := holder["metadata"].(map[string]any)
 	for name, word := range map[string]string{"labels": "label", "annotations": "annotation"} {
-		if entries, _ := metadata[name].(map[string]any); entries[injectKey] != nil {
+		if entries, _ := metadata[name].(map[string]any); entries[decide.InjectKey] != nil {
 			return word
 		}
 	}

@@ -18,8 +18,8 @@ import (
 // manifest is a document that has been read.
 type manifest struct {
 	document
-	data    map[string]any // what it means; nil for one that is no object
-	tree    *yaml.Node     // how it is written; nil without units
+	data    map[string]any // its meaning; nil when it is no object
+	tree    *yaml.Node     // its form; nil without units
 	units   []*unit
 	changed bool
 }
@@ -29,8 +29,8 @@ type unit struct {
 	apiVersion, kind string
 	data             map[string]any
 	node             *yaml.Node
-	place            place
-	problem          string // why there is no pod template to look at
+	pods             podLocation
+	problem          string // why there is no pod template
 }
 
 func (d document) read() (*manifest, error) {
@@ -46,7 +46,7 @@ func (d document) read() (*manifest, error) {
 	if m.collect(m.data, 0); len(m.units) == 0 {
 		return m, nil
 	}
-	// Only what is to be changed has to be free of doubts.
+	// Only a document that may be changed must be strictly valid.
 	if _, err := d.decode(kyaml.YAMLToJSONStrict); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (d document) read() (*manifest, error) {
 	return m, nil
 }
 
-// decode reads the data; how JSON is made of YAML is up to the caller.
+// decode reads the data; toJSON converts YAML, strictly or not.
 func (d document) decode(toJSON func([]byte) ([]byte, error)) (any, error) {
 	text := d.text
 	if !d.json {
@@ -70,7 +70,7 @@ func (d document) decode(toJSON func([]byte) ([]byte, error)) (any, error) {
 	return decodeJSON(text)
 }
 
-// decodeJSON keeps numbers as they are written.
+// decodeJSON reads JSON and keeps numbers as they are written.
 func decodeJSON(text []byte) (any, error) {
 	var v any
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -115,22 +115,22 @@ func (m *manifest) collectAt(object map[string]any, node *yaml.Node, depth int) 
 		}
 		return
 	}
-	p, ok := placeOf(apiVersion, kind)
+	location, ok := locationOf(apiVersion, kind)
 	if !ok {
 		return
 	}
-	u := &unit{apiVersion: apiVersion, kind: kind, data: object, node: node, place: p}
-	template, ok := dig(object, p.template)
+	u := &unit{apiVersion: apiVersion, kind: kind, data: object, node: node, pods: location}
+	template, ok := lookup(object, location.template)
 	if _, has := template["spec"].(map[string]any); !ok || !has {
 		u.problem = "it has no pod template"
-	} else if p.fallback != nil && !saysAnything(template["metadata"]) {
-		u.place.metadata = p.fallback
+	} else if location.fallback != nil && !hasContent(template["metadata"]) {
+		u.pods.metadata = location.fallback
 	}
 	m.units = append(m.units, u)
 }
 
-// saysAnything tells whether metadata has more in it than noise.
-func saysAnything(metadata any) bool {
+// hasContent reports whether metadata has any entry that somebody wrote.
+func hasContent(metadata any) bool {
 	m, _ := metadata.(map[string]any)
 	for key, value := range m {
 		if key != "creationTimestamp" && value != nil {
@@ -140,8 +140,8 @@ func saysAnything(metadata any) bool {
 	return false
 }
 
-// dig follows a path through objects.
-func dig(object map[string]any, path []string) (map[string]any, bool) {
+// lookup follows a path through objects.
+func lookup(object map[string]any, path []string) (map[string]any, bool) {
 	for _, key := range path {
 		next, ok := object[key].(map[string]any)
 		if !ok {
@@ -170,27 +170,27 @@ func decodeInto(data, into any) error {
 	return kjson.UnmarshalCaseSensitivePreserveInts(text, into)
 }
 
-// pod returns the JSON of the pod that the workload makes.
+// pod returns the JSON of the pod that the workload creates.
 func (u *unit) pod() ([]byte, error) {
 	pod := map[string]any{"apiVersion": "v1", "kind": "Pod"}
-	holder, _ := dig(u.data, u.place.metadata)
+	holder, _ := lookup(u.data, u.pods.metadata)
 	if metadata, ok := holder["metadata"]; ok {
 		pod["metadata"] = metadata
 	}
-	template, _ := dig(u.data, u.place.template)
+	template, _ := lookup(u.data, u.pods.template)
 	pod["spec"] = template["spec"]
 	return json.Marshal(pod)
 }
 
-// owner says whom the pod belongs to; nil for a bare pod, which says it itself.
+// owner returns what the pod belongs to; nil for a bare pod, whose metadata has it.
 func (u *unit) owner(meta metav1.ObjectMeta) *inject.Owner {
-	if len(u.place.template) == 0 {
+	if len(u.pods.template) == 0 {
 		return nil
 	}
 	return &inject.Owner{TypeMeta: metav1.TypeMeta{APIVersion: u.apiVersion, Kind: u.kind}, ObjectMeta: meta}
 }
 
-// apply changes data and tree as a patch of the pod says.
+// apply applies a patch of the pod to data and tree.
 func (u *unit) apply(pod, patch []byte) error {
 	p, err := jsonpatch.DecodePatch(patch)
 	if err != nil {
@@ -204,12 +204,12 @@ func (u *unit) apply(pod, patch []byte) error {
 	if err != nil {
 		return err
 	}
-	e := editor{metadata: descend(u.node, u.place.metadata), spec: descend(u.node, u.place.template)}
+	e := editor{metadata: descend(u.node, u.pods.metadata), spec: descend(u.node, u.pods.template)}
 	if err := e.apply(patch); err != nil {
 		return err
 	}
-	metadata, _ := dig(u.data, u.place.metadata)
-	template, _ := dig(u.data, u.place.template)
+	metadata, _ := lookup(u.data, u.pods.metadata)
+	template, _ := lookup(u.data, u.pods.template)
 	parts := result.(map[string]any)
 	for name, holder := range map[string]map[string]any{"metadata": metadata, "spec": template} {
 		if value, ok := parts[name]; ok {
@@ -221,8 +221,8 @@ func (u *unit) apply(pod, patch []byte) error {
 	return nil
 }
 
-// yaml writes a manifest that has been changed. Should its tree not mean what
-// the data says, which YAML's corners may bring about, the data is written.
+// yaml writes a manifest that has been changed. If its tree, written and read again,
+// differs from the data, the data is written.
 func (m *manifest) yaml() ([]byte, error) {
 	want, err := json.Marshal(m.data)
 	if err != nil {

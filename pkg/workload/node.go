@@ -12,14 +12,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A manifest is held twice: as data, which says what it means, and as a tree of
-// nodes, which says how it is written: the order of its entries, its comments.
-
-// maxNodes bounds what the aliases of a document may multiply to.
+// maxNodes bounds how many nodes the aliases of a document expand to.
 const maxNodes = 1 << 20
 
 // parseYAML reads the tree of a document. Aliases and merge keys are replaced by
-// what they stand for: a change to one place must not show in another.
+// copies of what they refer to, so that a change in one of them changes no other.
 func parseYAML(text []byte) (*yaml.Node, error) {
 	doc := new(yaml.Node)
 	if err := yaml.Unmarshal(text, doc); err != nil {
@@ -61,8 +58,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 	return &out, nil
 }
 
-// mergeKeys replaces << entries by the entries that they bring in. What the
-// mapping says itself goes before, earlier sources before later ones.
+// mergeKeys replaces << entries by the entries of the mappings that they refer to.
+// The mapping's own entries have precedence, then those of earlier sources.
 func mergeKeys(n *yaml.Node) {
 	var own, merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -117,7 +114,7 @@ func descend(n *yaml.Node, path []string) *yaml.Node {
 	return n
 }
 
-// fromJSON makes nodes of JSON, its entries in the order of the text.
+// fromJSON converts JSON to nodes, with entries in the order of the text.
 func fromJSON(text []byte) (*yaml.Node, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -181,8 +178,8 @@ func nodeFrom(d *json.Decoder, depth int) (*yaml.Node, error) {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
 }
 
-// ambiguous matches text that readers of YAML 1.1 take for something else, while
-// the writer, of 1.2, would leave it without quotes.
+// ambiguous matches text that is no string in YAML 1.1, but that the writer, which
+// follows YAML 1.2, would leave without quotes.
 var ambiguous = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|=|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?|[-+]?0[0-9_]+|[-+]?0b[01_]+|[-+]?[0-9][0-9_]*(\.[0-9_]*)?(e[-+]?[0-9]+)?)$`)
 
 func stringNode(s string) *yaml.Node {
@@ -196,7 +193,7 @@ func stringNode(s string) *yaml.Node {
 	return n
 }
 
-// writeYAML writes the tree. Lists are indented as the document has them.
+// writeYAML writes the tree, with lists indented as in the document.
 func writeYAML(doc *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -213,8 +210,8 @@ func writeYAML(doc *yaml.Node) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// indentsLists tells whether the first list of a document that is written as a
-// block stands further to the right than its name.
+// indentsLists reports whether the document's first list in block style is indented
+// more than its key.
 func indentsLists(n *yaml.Node) bool {
 	found, indents := false, false
 	var walk func(*yaml.Node)
@@ -232,8 +229,7 @@ func indentsLists(n *yaml.Node) bool {
 	return indents
 }
 
-// writeJSON writes data as JSON, its entries in the order in which the tree has
-// them.
+// writeJSON writes data as JSON, with entries in the order of the tree.
 func writeJSON(b *bytes.Buffer, n *yaml.Node, data any) error {
 	switch v := data.(type) {
 	case map[string]any:

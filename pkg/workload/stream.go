@@ -14,14 +14,14 @@ const maxStream = 256 << 20
 
 // document is one manifest of a stream.
 type document struct {
-	lead []byte // what stands in front of it: a separator line, white space
+	lead []byte // what precedes it: a separator line, white space
 	text []byte
 	line int // of the stream, where text begins; from 1
 	json bool
 }
 
-// split cuts a stream into its documents. Put together again, lead and text of
-// all of them are the stream.
+// split cuts a stream into its documents. Their leads and texts, joined, are the
+// stream.
 func split(in io.Reader) ([]document, error) {
 	stream, err := io.ReadAll(io.LimitReader(in, maxStream+1))
 	if err != nil {
@@ -34,7 +34,7 @@ func split(in io.Reader) ([]document, error) {
 		if documents, err := splitJSON(stream); err == nil {
 			return documents, nil
 		}
-		// What begins like JSON can still be YAML, in its flow style.
+		// It may still be YAML in flow style.
 	}
 	return splitYAML(stream), nil
 }
@@ -43,8 +43,8 @@ func hasSeparator(stream []byte) bool {
 	return bytes.HasPrefix(stream, []byte("---")) || bytes.Contains(stream, []byte("\n---"))
 }
 
-// splitYAML cuts at lines that begin with --- or are just ... : such a line ends
-// a document wherever it stands, even within a block of text.
+// splitYAML cuts at lines that begin with --- or that are "...": such a line ends a
+// document anywhere, even within a block of text.
 func splitYAML(stream []byte) []document {
 	var documents []document
 	current := document{line: 1}
@@ -73,8 +73,8 @@ func splitYAML(stream []byte) []document {
 	return append(documents, current)
 }
 
-// separator takes the marker off a line that begins or ends a document. What
-// follows --- in the same line is part of the document.
+// separator splits a line that begins or ends a document into its marker and the
+// rest, which is part of the document. marker is nil for any other line.
 func separator(line []byte) (marker, rest []byte) {
 	content := bytes.TrimRight(line, " \t\r\n")
 	if bytes.Equal(content, []byte("...")) {

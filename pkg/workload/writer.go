@@ -2,7 +2,7 @@ package workload
 
 import "bytes"
 
-// writer puts a stream together again.
+// writer writes documents as a stream.
 type writer struct {
 	out     *bytes.Buffer
 	format  Format
