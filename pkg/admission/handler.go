@@ -200,10 +200,9 @@ func tooLarge() *httpError {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *httpError {
-	if r.ContentLength > 0 {
-		// One byte more, so that the end is found without growing.
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
+	// ReadFrom wants MinRead bytes of room to find the end. The length is -1 when it
+	// is not known.
+	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
 	var large *http.MaxBytesError
 	switch {
