@@ -138,11 +138,11 @@ unit: ## unit tests of every module
 	cd scripts/chart-tools && $(GO) test ./...
 	cd scripts/chart-tools/kubeschemas && $(GO) test ./...
 
-lint: tools ## formatting, vet, staticcheck
+lint: tools ## formatting, vet, staticcheck, needless exports
 	@scripts/lint.sh
 
 tools:
-	@cd scripts/tools && $(GO) build -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+	@cd scripts/tools && $(GO) build -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck ./exports
 
 e2e: build image bin/helm ## the path of every user, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)

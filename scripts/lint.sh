@@ -1,6 +1,6 @@
 #!/bin/sh
-# Formatting, vet and staticcheck over every module. Prints what is wrong and
-# fails, or prints one line.
+# Formatting, vet and staticcheck over every module, and what is exported without
+# need. Prints what is wrong and fails, or prints one line.
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
@@ -21,4 +21,5 @@ done
 check -tags e2e ./test/...
 check -tags integration ./test/... ./cmd/...
 (cd scripts/cluster && check -tags e2e ./e2e)
+"$root/bin/exports" -allow scripts/tools/exports/allowed.txt .
 echo "lint: ok"
