@@ -20,10 +20,15 @@ var mayImport = map[string][]string{
 	"pkg/merge":       {"internal/podschema"},
 	"pkg/patch":       {"internal/podschema"},
 	"pkg/status":      {},
-	"pkg/render":      {"pkg/config"},
+	"pkg/render":      {"pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
 	"pkg/annotations": {},
 	"pkg/proxy":       {"pkg/annotations"},
 	"pkg/classic":     {"pkg/proxy"},
+
+	// parts of render; sample is data for their tests
+	"pkg/render/internal/functions": {"pkg/config"},
+	"pkg/render/internal/partial":   {"pkg/render/internal/functions"},
+	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
 	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/proxy", "pkg/render", "pkg/status"},

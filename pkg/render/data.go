@@ -1,11 +1,3 @@
-// Package render compiles the templates of an injection configuration and
-// executes them within limits.
-//
-// A template sees the fields of Data (or ClassicData) and a fixed set of
-// functions, nothing else: no clock, no randomness, no files, no network, and
-// of the environment only what the caller passes in. The same input gives the
-// same output. Whatever a template does, its execution ends: output, steps,
-// depth, size of values and time are limited.
 package render
 
 import (

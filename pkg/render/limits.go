@@ -1,9 +1,6 @@
 package render
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Limits bound one execution of a template. The zero value of a field means its
 // default.
@@ -38,35 +35,4 @@ func orDefault[T int | time.Duration](v, def T) T {
 		return def
 	}
 	return v
-}
-
-// Every value that template functions make is limited too, since by doubling a
-// string or a list in a loop few steps make a lot of memory.
-const (
-	// maxValue is the weight (see weigh) of one function's arguments or result.
-	maxValue = 4 << 20
-	// maxProduct bounds the result of functions whose result may be as large as
-	// the product of their arguments.
-	maxProduct = 16 << 20
-	// maxRange is the number of items that until, untilStep and seq may count.
-	maxRange = 10_000
-	// maxNesting is the depth of lists and maps within each other. It also
-	// stops maps that a template put into themselves.
-	maxNesting = 100
-	// maxPattern is the length of a regular expression.
-	maxPattern = 4 << 10
-	// maxUnique is the length of a list that is compared item by item.
-	maxUnique = 2000
-	// maxWidth is the width or precision of a printf verb.
-	maxWidth = 1000
-)
-
-// limitError is raised by panicking in a function, which text/template turns
-// into an error that names the place.
-type limitError string
-
-func (e limitError) Error() string { return string(e) }
-
-func exceeded(format string, args ...any) {
-	panic(limitError(fmt.Sprintf(format, args...)))
 }

@@ -1,60 +1,39 @@
-package render
+package render_test
 
 import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/conformance"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/sample"
 )
 
-// constantFields are those that the engine holds constant.
-var constantFields = []string{"ProxyConfig", "MeshConfig", "Values", "Revision", "InboundTrafficPolicyMode", "CompliancePolicy", "ProxyUID", "ProxyGID"}
-
 // reduced compiles a template for pods that share the constants of d.
-func reduced(t testing.TB, l *Language, text string, limits Limits, d *Data) *Template {
+func reduced(t testing.TB, l *render.Language, text string, limits render.Limits, d *render.Data) *render.Template {
 	t.Helper()
-	tmpl, err := l.Compile("sidecar", text, Source{}, limits, Constants{d, constantFields}, Constants{d, constantFields[1:]})
+	l.OnDefect = func(template string, err error) { t.Errorf("template %s: a defect: %v", template, err) }
+	tmpl, err := l.Compile("sidecar", text, render.Source{}, limits, render.Constants{d, sample.Constants()}, render.Constants{d, sample.Constants()[1:]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tmpl
 }
 
-// byProgram is what the template's program gives; ok is false where there is none
-// or it gives up.
-func byProgram(t *Template, data any) (string, bool) {
-	w := t.buffers.Get().(*writer)
-	w.end = t.limits.Now().Add(t.limits.Time)
-	ok := t.quickly(w, data)
-	return string(w.out), ok
-}
-
-// byTextTemplate is what the template means.
-func byTextTemplate(t *Template, data any) (string, error) {
-	w := t.buffers.Get().(*writer)
-	w.reset()
-	w.end = t.limits.Now().Add(t.limits.Time)
-	err := t.parsed.Execute(w, data)
-	return string(w.out), err
-}
-
 // agree tells whether a program, where it gives something, gives what
 // text/template does.
-func agree(t *testing.T, tmpl *Template, data any) (handled bool) {
+func agree(t *testing.T, tmpl *render.Template, data any) (handled bool) {
 	t.Helper()
-	got, ok := byProgram(tmpl, data)
-	want, err := byTextTemplate(tmpl, data)
+	got, ok := tmpl.ByProgram(data)
+	want, err := tmpl.ByTextTemplate(data)
 	switch {
 	case ok && err != nil:
 		t.Errorf("the program gives %q, text/template the error %v", got, err)
@@ -64,101 +43,10 @@ func agree(t *testing.T, tmpl *Template, data any) (handled bool) {
 	return ok
 }
 
-// otherPods are pods that differ from that of data in what templates look at.
-func otherPods() []*Data {
-	none := data()
-	none.ObjectMeta, none.Spec, none.DeploymentMeta = &metav1.ObjectMeta{}, &corev1.PodSpec{}, &metav1.ObjectMeta{}
-	none.NativeSidecars = false
-	many := data()
-	many.ObjectMeta.Annotations["list"], many.ObjectMeta.Annotations["n"] = "true", "0"
-	user := int64(7)
-	many.Spec.SecurityContext = &corev1.PodSecurityContext{FSGroup: &user}
-	many.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "b"}, {Name: "a"}}
-	many.Spec.Containers[0].Args = []string{"z", "y"}
-	return []*Data{data(), none, many}
-}
-
-// handled are templates that programs must cope with, for every pod.
-var handled = []string{
-	``, `text`, `{{/* comment */}}`, `a {{- " b " -}} c`,
-	`{{ .Revision }}{{ .ProxyUID }}{{ .NativeSidecars }}{{ .ProxyImage }}`,
-	`{{ .Values.global.hub }}{{ .Values.global.port }}{{ .Values.global.none }}{{ .Values.global.nothing }}{{ .Values.none }}`,
-	`{{ .Values.none.deeper }}`, `{{ .ObjectMeta.Annotations.note }}{{ .ObjectMeta.Labels.none }}`,
-	`{{ .ProxyConfig.InterceptionMode }}{{ .ProxyConfig.InterceptionMode.String }}{{ .ProxyConfig.HoldApplicationUntilProxyStarts.GetValue }}`,
-	`{{ .MeshConfig.TrustDomain }}{{ .MeshConfig.GetRootNamespace }}{{ .MeshConfig.DefaultConfig.DrainDuration.Seconds }}`,
-	`{{ index .ObjectMeta.Annotations "note" }}{{ index .ObjectMeta.Annotations "none" | default "d" | quote }}`,
-	`{{ index .Values "global" "hub" }}{{ index .Values.global.resources.list 0 }}{{ index (list 1 2) 1 }}`,
-	`{{ annotation .ObjectMeta "note" .Values.global.port }}{{ annotation .ObjectMeta "none" .Values.global.port }}{{ annotation .ObjectMeta "none" nil }}`,
-	`{{ if isset .ObjectMeta.Annotations "note" }}a{{ else if isset .ObjectMeta.Labels "app" }}b{{ else }}c{{ end }}`,
-	`{{ if .Values.global.hub }}a{{ else }}{{ .Values.global.hub.fails }}{{ end }}`,
-	`{{ if and (isset .ObjectMeta.Annotations "list") (eq .Revision "r") }}a{{ end }}{{ if or (eq .Revision "q") .NativeSidecars }}b{{ end }}`,
-	`{{ or (index .ObjectMeta.Annotations "none") .ProxyConfig.InterceptionMode }}{{ and .NativeSidecars "x" }}{{ or "" 0 .Revision }}`,
-	`{{ or .NativeSidecars (index .ObjectMeta.Annotations "note") "z" }}{{ not .NativeSidecars }}{{ not .Values.none }}`,
-	`{{ with index .ObjectMeta.Annotations "note" }}<{{ . }}{{ $.Revision }}>{{ else }}none{{ end }}`,
-	`{{ with $x := .Spec.SecurityContext }}{{ $x.FSGroup }}{{ .FSGroup }}{{ else }}no context{{ end }}`,
-	`{{ with .Values.global.hub }}{{ . }}{{ end }}{{ with .Values.none }}{{ else with .Revision }}{{ . }}{{ end }}`,
-	`{{ range .Spec.Containers }}{{ .Name }}:{{ range .Ports }}{{ .ContainerPort }}/{{ .Protocol }},{{ end }};{{ else }}none{{ end }}`,
-	`{{ range $i, $c := .Spec.Containers }}{{ $i }}{{ $c.Name }}{{ if eq $c.Name "app" }}{{ continue }}{{ end }}!{{ end }}`,
-	`{{ range $c := .Spec.Containers }}{{ $c.Name }}{{ break }}{{ end }}`,
-	`{{ range $k, $v := .ObjectMeta.Annotations }}{{ $k }}={{ $v }};{{ end }}{{ range .ObjectMeta.Labels }}{{ . }}{{ end }}`,
-	`{{ range $k, $v := .Values.global.resources }}{{ $k }}{{ toJSON $v }}{{ end }}{{ range $v := list 1 "a" nil }}{{ $v }}{{ end }}`,
-	`{{ range $i, $e := until 3 }}{{ $i }}{{ $e }}{{ end }}{{ range until 70 }}{{ . }}{{ end }}{{ range .Values.none }}{{ else }}e{{ end }}`,
-	`{{ $first := true }}{{ range .Spec.Containers }}{{ if not $first }},{{ end }}{{ .Name }}{{ $first = false }}{{ end }}{{ $first }}`,
-	`{{ $l := list }}{{ range .Spec.Containers }}{{ $l = append $l .Name }}{{ end }}{{ join "," $l }}{{ len $l }}{{ if ge (len $l) 1 }}{{ index $l 0 }}{{ end }}`,
-	`{{ $n := 0 }}{{ range until 3 }}{{ $n = add $n 1 }}{{ end }}{{ $n }}{{ $m := $n }}{{ $n = 9 }}{{ $m }}`,
-	`{{ $x := "a" }}{{ if .NativeSidecars }}{{ $x := "b" }}{{ $x }}{{ end }}{{ $x }}`,
-	`{{ $x := "a" }}{{ if .NativeSidecars }}{{ $x = "b" }}{{ end }}{{ $x }}{{ if $x = "" }}{{ else }}{{ $x }}{{ end }}`,
-	`{{ $x := .Revision }}{{ $y := $x }}{{ $y }}{{ $z := index .ObjectMeta.Annotations "note" }}{{ $z }}{{ $z }}`,
-	`{{ define "x" }}[{{ . }}{{ $y := . }}{{ $y }}]{{ end }}{{ template "x" .Revision }}{{ template "x" index .ObjectMeta.Annotations "note" }}{{ template "x" }}`,
-	`{{ define "m" }}{{ .ObjectMeta.Annotations.note }}{{ .Revision }}{{ end }}{{ template "m" . }}{{ block "b" .Spec }}{{ len .Containers }}{{ end }}`,
-	`{{ eq .Revision "a" "r" }}{{ ne .ProxyUID 1337 }}{{ eq .Values.global.nothing "x" }}{{ eq 1 1 }}{{ eq true .NativeSidecars }}{{ eq .Values.global.port 15020.0 }}`,
-	`{{ lt 1 2 }}{{ le "a" "b" }}{{ gt 3 2 }}{{ ge (len .Spec.Containers) 1 }}`,
-	`{{ printf "%s-%d-%t" .Revision 3 .NativeSidecars | quote }}{{ print .Revision 1 }}{{ toLower "AB" }}{{ contains "/" .Revision }}`,
-	`{{ toYaml .Values.global.resources | indent 2 }}{{ toYaml (omitNil .Values.global.resources) | nindent 4 }}{{ toJSON .ObjectMeta.Labels }}`,
-	`{{ structToJSON .Spec.Containers }}{{ range .Spec.Containers }}{{ range .Ports }}{{ structToJSON . }}{{ end }}{{ end }}{{ structToJSON .Spec }}`,
-	`{{ excludeInboundPort (annotation .ObjectMeta "port" .Values.global.port) (annotation .ObjectMeta "ports" "") }}`,
-	`{{ applicationPorts .Spec.Containers }}{{ includeInboundPorts .Spec.Containers }}{{ valueOrDefault .Values.none "x" }}`,
-	`{{ protoToJSON .ProxyConfig }}{{ formatDuration .ProxyConfig.DrainDuration }}{{ directory "/a/b" }}{{ env "NONE" "d" }}`,
-	`{{ index .ObjectMeta.Labels "app" | default .DeploymentMeta.Name | trunc 63 | trimAll "-_." | quote }}`,
-	`{{ fromJSON "{\"a\": [1, null]}" }}{{ range $k, $v := fromJSON (index .ObjectMeta.Annotations "note") | list }}{{ $v }}{{ end }}`,
-	`{{ .Spec }}{{ .ObjectMeta.Labels }}{{ range .Spec.ImagePullSecrets }}{{ . }}{{ .Name }}{{ end }}{{ .Spec.SecurityContext }}`,
-	`{{ range .Spec.Containers }}{{ .Args | sortAlpha | join "," }}{{ .Args }}{{ end }}{{ (index .ObjectMeta.Annotations "note") | upper }}`,
-	`{{ (.Values.global).hub }}{{ ($).Revision }}{{ (list 1 2 | first) }}{{ dict "a" 1 }}{{ $d := dict "a" .Revision }}{{ $d.a }}{{ $d.b }}`,
-	`{{ ternary "a" "b" .NativeSidecars }}{{ hasPrefix "a" "abc" }}{{ trunc -2 "abc" }}{{ .DeploymentMeta.Name | replace "w" "v" }}`,
-	`{{ if (index .ObjectMeta.Annotations "n") }}{{ index .ObjectMeta.Annotations "n" | int }}{{ end }}{{ otelResourceAttributes .MeshConfig .ObjectMeta.Annotations .ObjectMeta.Labels .DeploymentMeta.Namespace .Spec.Containers }}`,
-}
-
-func TestProgramsGiveWhatTextTemplateGives(t *testing.T) {
-	language := Current(nil)
-	for _, text := range handled {
-		t.Run(text, func(t *testing.T) {
-			pods := otherPods()
-			for _, mutual := range []bool{true, false} {
-				for i, d := range pods {
-					shared := pods[0]
-					tmpl := reduced(t, language, text, Limits{}, shared)
-					d.MeshConfig, d.Values, d.ProxyConfig = shared.MeshConfig, shared.Values, shared.ProxyConfig
-					if !mutual {
-						// A proxy configuration of the pod's own.
-						d.ProxyConfig = config.DefaultProxyConfig()
-						d.ProxyConfig.ProxyMetadata = map[string]string{"A": "b"}
-					}
-					if !agree(t, tmpl, d) {
-						t.Errorf("pod %d is left to text/template", i)
-					}
-				}
-				if mutual {
-					pods = otherPods()
-				}
-			}
-		})
-	}
-}
-
 // What fails, and what is not worth a program, is text/template's: the error is
 // the same with and without constants.
 func TestProgramsLeaveErrorsToTextTemplate(t *testing.T) {
-	limits := Limits{Output: 1000, Steps: 1000, Depth: 10}
+	limits := render.Limits{Output: 1000, Steps: 1000, Depth: 10}
 	for _, text := range []string{
 		`{{ .None }}`, `{{ .Spec.None }}`, `{{ .Values.global.nothing.x }}`, `{{ .ProxyUID.x }}`, `{{ .Spec.SecurityContext.FSGroup }}`,
 		`{{ index .Values.none "a" }}`, `{{ index (list 1) 3 }}`, `{{ index .ObjectMeta.Annotations 1 }}`, `{{ index nil 1 }}`,
@@ -172,10 +60,10 @@ func TestProgramsLeaveErrorsToTextTemplate(t *testing.T) {
 		`{{ ($x := 1) }}`, `{{ list.a }}`,
 	} {
 		t.Run(text, func(t *testing.T) {
-			d := data()
-			language := Current(nil)
-			plain, err := language.Compile("sidecar", text, Source{}, limits)
-			withConstants, errToo := language.Compile("sidecar", text, Source{}, limits, Constants{d, constantFields})
+			d := sample.Data()
+			language := render.Current(nil)
+			plain, err := language.Compile("sidecar", text, render.Source{}, limits)
+			withConstants, errToo := language.Compile("sidecar", text, render.Source{}, limits, render.Constants{d, sample.Constants()})
 			if message(err) != message(errToo) {
 				t.Fatalf("compiling: %v\nwith constants: %v", err, errToo)
 			}
@@ -200,17 +88,17 @@ func message(err error) string {
 }
 
 func TestProgramsAreForTheirConstantsOnly(t *testing.T) {
-	d := data()
-	tmpl := reduced(t, Current(nil), `{{ .Revision }} {{ .Values.global.hub }}`, Limits{}, d)
-	other := data() // equal values, but not the same
+	d := sample.Data()
+	tmpl := reduced(t, render.Current(nil), `{{ .Revision }} {{ .Values.global.hub }}`, render.Limits{}, d)
+	other := sample.Data() // equal values, but not the same
 	other.Revision = "other"
-	if _, ok := byProgram(tmpl, other); ok {
+	if _, ok := tmpl.ByProgram(other); ok {
 		t.Error("runs for data with other constants")
 	}
 	if out, err := tmpl.Execute(other); err != nil || string(out) != "other h" {
 		t.Errorf("got %q, %v", out, err)
 	}
-	if _, ok := byProgram(tmpl, *d); ok {
+	if _, ok := tmpl.ByProgram(*d); ok {
 		t.Error("runs for data that is no pointer")
 	}
 }
@@ -220,52 +108,30 @@ func TestProgramsStaySmall(t *testing.T) {
 	now := time.Unix(0, 0)
 	for name, tc := range map[string]struct {
 		text   string
-		limits Limits
+		limits render.Limits
 	}{
 		"nodes":             {text: `{{ range until 64 }}{{ range until 64 }}{{ range until 64 }}{{ $.Spec.NodeName }}{{ end }}{{ end }}{{ end }}`},
 		"text":              {text: `{{ range until 64 }}{{ if $.NativeSidecars }}` + strings.Repeat("x", 100_000) + `{{ end }}{{ end }}`},
 		"constants":         {text: `{{ range until 64 }}{{ annotation $.ObjectMeta "none" (repeat 100000 "x") | trunc 1 }}{{ end }}`},
 		"printed constants": {text: `{{ $l := list (repeat 100000 "x") }}{{ range until 64 }}{{ annotation $.ObjectMeta "none" $l | trunc 1 }}{{ end }}`},
 		"calls":             {text: doublings()},
-		"time": {text: strings.Repeat(`{{ $.Spec.NodeName }}`, 100), limits: Limits{Time: time.Second, Now: func() time.Time {
+		"time": {text: strings.Repeat(`{{ $.Spec.NodeName }}`, 100), limits: render.Limits{Time: time.Second, Now: func() time.Time {
 			now = now.Add(time.Second)
 			return now
 		}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := data()
-			tmpl := reduced(t, Current(nil), tc.text, tc.limits, d)
-			if len(tmpl.programs) != 0 {
-				t.Errorf("there are %d programs", len(tmpl.programs))
+			d := sample.Data()
+			tmpl := reduced(t, render.Current(nil), tc.text, tc.limits, d)
+			if tmpl.Programs() != 0 {
+				t.Errorf("there are %d programs", tmpl.Programs())
 			}
-			if want, err := byTextTemplate(tmpl, d); err == nil {
+			if want, err := tmpl.ByTextTemplate(d); err == nil {
 				if got, err := tmpl.Execute(d); err != nil || string(got) != want {
 					t.Errorf("%d bytes, %v; want %d bytes", len(got), err, len(want))
 				}
 			}
 		})
-	}
-}
-
-func TestProgramsKeepNothingOfAPod(t *testing.T) {
-	d := data()
-	tmpl := reduced(t, Current(nil), `{{ with .Spec }}{{ range .Containers }}{{ .Name }}{{ end }}{{ end }}`, Limits{}, d)
-	w := &writer{limits: &tmpl.limits, markers: &tmpl.markers, end: time.Now().Add(time.Hour)}
-	if !tmpl.quickly(w, d) {
-		t.Fatal("left to text/template")
-	}
-	if slices.ContainsFunc(w.slots, reflect.Value.IsValid) || len(w.slots) == 0 {
-		t.Errorf("slots after the run: %v", w.slots)
-	}
-}
-
-func TestSortAlphaLeavesThePodAlone(t *testing.T) {
-	d := otherPods()[2]
-	if _, err := compile(t, Current(nil), `{{ range .Spec.Containers }}{{ sortAlpha .Args }}{{ end }}`, Limits{}).Execute(d); err != nil {
-		t.Fatal(err)
-	}
-	if got := d.Spec.Containers[0].Args; !slices.Equal(got, []string{"z", "y"}) {
-		t.Errorf("the pod's args are %v now", got)
 	}
 }
 
@@ -298,17 +164,17 @@ func TestProgramsOnTheCorpora(t *testing.T) {
 			templates[text] = name
 		}
 	}
-	language := Current(nil)
+	language := render.Current(nil)
 	for _, file := range globbed(t, root, "values/*.json") {
-		shared := data()
+		shared := sample.Data()
 		shared.Values = nil
 		if err := json.Unmarshal(file, &shared.Values); err != nil {
 			t.Fatal(err)
 		}
 		for text, name := range templates {
-			tmpl := reduced(t, language, text, Limits{}, shared)
-			if len(tmpl.programs) != 2 {
-				t.Errorf("template %s: %d programs", name, len(tmpl.programs))
+			tmpl := reduced(t, language, text, render.Limits{}, shared)
+			if tmpl.Programs() != 2 {
+				t.Errorf("template %s: %d programs", name, tmpl.Programs())
 			}
 			for _, pod := range pods {
 				d := *shared
@@ -342,14 +208,14 @@ func globbed(t *testing.T, root, pattern string) [][]byte {
 // Whatever the template and the pod: where a program gives something,
 // text/template gives the same.
 func FuzzProgram(f *testing.F) {
-	for _, text := range handled {
-		f.Add(text, "note", "v")
-	}
-	language := Current(nil)
-	limits := Limits{Output: 1 << 14, Steps: 500, Depth: 10, Time: time.Second}
-	shared := data()
+	f.Add(`{{ range $i, $c := .Spec.Containers }}{{ $i }}{{ $c.Name }}{{ end }}`, "note", "v")
+	f.Add(`{{ $x := "a" }}{{ if .NativeSidecars }}{{ $x = .Revision }}{{ end }}{{ $x | quote }}`, "none", "")
+	f.Add(`{{ define "x" }}{{ . }}{{ end }}{{ with index .ObjectMeta.Annotations "a" }}{{ template "x" . }}{{ end }}`, "a", "0")
+	language := render.Current(nil)
+	limits := render.Limits{Output: 1 << 14, Steps: 500, Depth: 10, Time: time.Second}
+	shared := sample.Data()
 	f.Fuzz(func(t *testing.T, text, annotation, value string) {
-		tmpl, err := language.Compile("sidecar", text, Source{}, limits, Constants{shared, constantFields}, Constants{shared, constantFields[1:]})
+		tmpl, err := language.Compile("sidecar", text, render.Source{}, limits, render.Constants{shared, sample.Constants()}, render.Constants{shared, sample.Constants()[1:]})
 		if err != nil || strings.Contains(text, "%p") {
 			return // addresses differ from one value to the next
 		}
@@ -361,4 +227,37 @@ func FuzzProgram(f *testing.F) {
 		d.ProxyConfig = config.DefaultProxyConfig()
 		agree(t, tmpl, &d)
 	})
+}
+
+// A program that fails, rather than falls back, does no harm, but is reported.
+func TestDefectsAreReported(t *testing.T) {
+	var defects []string
+	language := render.Current(nil)
+	language.OnDefect = func(template string, err error) { defects = append(defects, template+": "+err.Error()) }
+	breaking := false
+	limits := render.Limits{Now: func() time.Time {
+		if breaking {
+			breaking = false
+			panic("the clock is broken")
+		}
+		return time.Time{}
+	}}
+	d := sample.Data()
+	tmpl, err := language.Compile("sidecar", `{{ .Revision }}{{ range until 200 }}{{ end }}`, render.Source{}, limits, render.Constants{Data: d, Fields: sample.Constants()})
+	if err != nil || tmpl.Programs() != 1 || len(defects) != 0 {
+		t.Fatalf("%v, %d programs, defects %q", err, tmpl.Programs(), defects)
+	}
+	breakOnce := func() { breaking = true }
+	out, err := tmpl.ExecuteAfter(breakOnce, d)
+	if err != nil || string(out) != "r" {
+		t.Errorf("got %q, %v", out, err)
+	}
+	if len(defects) != 1 || !strings.HasPrefix(defects[0], "sidecar: the clock is broken") {
+		t.Errorf("defects %q", defects)
+	}
+	// Nobody needs to listen.
+	language.OnDefect = nil
+	if out, err := tmpl.ExecuteAfter(breakOnce, d); err != nil || string(out) != "r" {
+		t.Errorf("got %q, %v", out, err)
+	}
 }

@@ -1,4 +1,4 @@
-package render
+package functions
 
 import (
 	"fmt"
@@ -17,27 +17,28 @@ func join(sep string, v any) string {
 	case []any:
 		for _, e := range v {
 			if e != nil {
-				items = append(items, text(e))
+				items = append(items, Text(e))
 			}
 		}
 	case nil:
 	default:
 		r := reflect.ValueOf(v)
 		if r.Kind() != reflect.Slice && r.Kind() != reflect.Array {
-			items = []string{text(v)}
+			items = []string{Text(v)}
 			break
 		}
 		for i := range r.Len() {
 			if e := r.Index(i).Interface(); e != nil {
-				items = append(items, text(e))
+				items = append(items, Text(e))
 			}
 		}
 	}
-	product(len(items), len(sep))
-	return checkText(strings.Join(items, sep))
+	limitProduct(len(items), len(sep))
+	return limitText(strings.Join(items, sep))
 }
 
-func text(v any) string {
+// Text returns the printed form of a value, as sprig prints it.
+func Text(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
@@ -48,7 +49,7 @@ func text(v any) string {
 	case fmt.Stringer:
 		return v.String()
 	}
-	weigh(reflect.ValueOf(v), maxValue)
+	Size(reflect.ValueOf(v), maxValue)
 	return fmt.Sprint(v)
 }
 
@@ -56,25 +57,25 @@ func quote(args ...any) string {
 	out := make([]string, 0, len(args))
 	for _, a := range args {
 		if a != nil {
-			out = append(out, strconv.Quote(text(a)))
+			out = append(out, strconv.Quote(Text(a)))
 		}
 	}
-	return checkText(strings.Join(out, " "))
+	return limitText(strings.Join(out, " "))
 }
 
 func list(args ...any) []any {
-	return weighed(args)
+	return limited(args)
 }
 
-func weighed(args []any) []any {
-	weigh(reflect.ValueOf(args), maxValue)
+func limited(args []any) []any {
+	Size(reflect.ValueOf(args), maxValue)
 	return args
 }
 
 // printf checks widths, which make long strings from short ones, and the
 // number of verbs, since %[1]s may repeat one argument.
 func printf(format string, args ...any) string {
-	size := weigh(reflect.ValueOf(args), maxValue)
+	size := Size(reflect.ValueOf(args), maxValue)
 	verbs, width := 0, 0
 	for i := 0; i < len(format); i++ {
 		switch c := format[i]; {
@@ -82,17 +83,17 @@ func printf(format string, args ...any) string {
 			verbs++
 			width = 0
 		case c == '*' && verbs > 0:
-			exceeded("printf: %q takes a width from its arguments, write it out", format)
+			refuse("printf: %q takes a width from its arguments, write it out", format)
 		case c >= '0' && c <= '9':
 			if width = width*10 + int(c-'0'); width > maxWidth && verbs > 0 && widthAt(format, i) {
-				exceeded("printf: a width in %.40q is larger than %d", format, maxWidth)
+				refuse("printf: a width in %.40q is larger than %d", format, maxWidth)
 			}
 		default:
 			width = 0
 		}
 	}
-	product(verbs, size+maxWidth)
-	return checkText(fmt.Sprintf(format, args...))
+	limitProduct(verbs, size+maxWidth)
+	return limitText(fmt.Sprintf(format, args...))
 }
 
 // widthAt reports whether the digit at i belongs to a verb rather than to the

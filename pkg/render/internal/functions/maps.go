@@ -1,4 +1,4 @@
-package render
+package functions
 
 import (
 	"encoding/json"

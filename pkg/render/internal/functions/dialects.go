@@ -1,4 +1,4 @@
-package render
+package functions
 
 import (
 	"encoding/json"
@@ -19,11 +19,11 @@ import (
 // proxyContainer is the name of the data plane's container.
 const proxyContainer = "istio-proxy"
 
-// currentFuncs are the functions of the current dialect: what is left of
+// Current are the functions of the current dialect: what is left of
 // sprig, and over it our own.
-func currentFuncs(env map[string]string) template.FuncMap {
+func Current(env map[string]string) template.FuncMap {
 	m := sprigFuncs()
-	maps.Copy(m, commonFuncs())
+	maps.Copy(m, common())
 	maps.Copy(m, template.FuncMap{
 		"includeInboundPorts":    func(c []corev1.Container) string { return ports(c, true, tcpOnly) },
 		"applicationPorts":       func(c []corev1.Container) string { return ports(c, false, tcpOnly) },
@@ -44,37 +44,37 @@ func currentFuncs(env map[string]string) template.FuncMap {
 	return m
 }
 
-// classicFuncs are the functions of the classic dialect.
-func classicFuncs() template.FuncMap {
-	m := commonFuncs()
+// Classic are the functions of the classic dialect.
+func Classic() template.FuncMap {
+	m := common()
 	maps.Copy(m, template.FuncMap{
 		"includeInboundPorts": func(c []corev1.Container) string { return ports(c, true, anyProtocol) },
 		"applicationPorts":    func(c []corev1.Container) string { return ports(c, false, anyProtocol) },
 		"toJson":              toJSON,
 		// text/template has these; here they are within limits.
-		"print":   func(args ...any) string { return checkText(fmt.Sprint(weighed(args)...)) },
-		"println": func(args ...any) string { return checkText(fmt.Sprintln(weighed(args)...)) },
+		"print":   func(args ...any) string { return limitText(fmt.Sprint(limited(args)...)) },
+		"println": func(args ...any) string { return limitText(fmt.Sprintln(limited(args)...)) },
 		"printf":  printf,
 	})
 	return m
 }
 
-// commonFuncs are in both dialects.
-func commonFuncs() template.FuncMap {
+// common are in both dialects.
+func common() template.FuncMap {
 	return template.FuncMap{
 		"annotation":         annotation,
 		"directory":          func(p string) string { dir, _ := path.Split(p); return dir },
 		"excludeInboundPort": excludeInboundPort,
 		"formatDuration":     formatDuration,
 		"fromJSON":           fromJSON,
-		"html":               guarded(template.HTMLEscaper),
+		"html":               bounded(template.HTMLEscaper),
 		"indent":             indent,
 		"isset":              func(m map[string]string, key string) bool { _, ok := m[key]; return ok },
-		"js":                 guarded(template.JSEscaper),
+		"js":                 bounded(template.JSEscaper),
 		"kubevirtInterfaces": func(s string) string { return s },
 		"toJSON":             toJSON,
 		"toYaml":             toYaml,
-		"urlquery":           guarded(template.URLQueryEscaper),
+		"urlquery":           bounded(template.URLQueryEscaper),
 		"valueOrDefault":     valueOrDefault,
 	}
 }
@@ -84,7 +84,7 @@ func annotation(meta *metav1.ObjectMeta, name string, def any) string {
 	if value, ok := meta.Annotations[name]; ok {
 		return value
 	}
-	return text(def)
+	return Text(def)
 }
 
 // valueOrDefault returns def for nil and the empty string.
@@ -114,7 +114,7 @@ func formatDuration(d interface{ AsDuration() time.Duration }) string {
 // excludeInboundPort adds a port to a list of excluded ports, unless it is
 // there already, or is no port (empty or 0).
 func excludeInboundPort(port any, excluded string) string {
-	p := strings.TrimSpace(text(port))
+	p := strings.TrimSpace(Text(port))
 	if p == "" || p == "0" {
 		return excluded
 	}
@@ -156,16 +156,16 @@ func ports(containers []corev1.Container, proxy bool, want func(corev1.Protocol)
 // indent indents all lines but the first.
 func indent(n int, s string) string {
 	if n < 0 {
-		exceeded("indent: invalid width %d, must not be negative", n)
+		refuse("indent: invalid width %d, must not be negative", n)
 	}
-	product(strings.Count(s, "\n")+1, n)
-	return checkText(strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n)))
+	limitProduct(strings.Count(s, "\n")+1, n)
+	return limitText(strings.ReplaceAll(s, "\n", "\n"+strings.Repeat(" ", n)))
 }
 
 func toYaml(v any) (string, error) {
-	weigh(reflect.ValueOf(&v).Elem(), maxValue)
+	Size(reflect.ValueOf(&v).Elem(), maxValue)
 	out, err := sigsyaml.Marshal(v)
-	return checkText(string(out)), err
+	return limitText(string(out)), err
 }
 
 // toJSON writes an object for nil, too.
@@ -173,16 +173,16 @@ func toJSON(v any) (string, error) {
 	if m, ok := v.(map[string]string); v == nil || ok && m == nil {
 		return "{}", nil
 	}
-	weigh(reflect.ValueOf(&v).Elem(), maxValue)
+	Size(reflect.ValueOf(&v).Elem(), maxValue)
 	out, err := json.Marshal(v)
-	return checkText(string(out)), err
+	return limitText(string(out)), err
 }
 
 // fromJSON gives the string "{}" for what is not JSON, as the reference does:
 // templates rely on it.
 func fromJSON(s string) any {
 	var v any
-	if json.Unmarshal([]byte(checkText(s)), &v) != nil {
+	if json.Unmarshal([]byte(limitText(s)), &v) != nil {
 		return "{}"
 	}
 	return v
@@ -192,7 +192,7 @@ func structToJSON(v any) (string, error) {
 	if v == nil {
 		return "{}", nil
 	}
-	weigh(reflect.ValueOf(v), maxValue)
+	Size(reflect.ValueOf(v), maxValue)
 	out, err := json.Marshal(v)
-	return checkText(string(out)), err
+	return limitText(string(out)), err
 }

@@ -1,4 +1,4 @@
-package render
+package functions
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func protoToJSON(m proto.Message) (string, error) {
 	if err := json.Compact(&out, text); err != nil {
 		return "", err
 	}
-	return checkText(out.String()), nil
+	return limitText(out.String()), nil
 }
 
 func withoutDefaults(pc *meshconfig.ProxyConfig) proto.Message {

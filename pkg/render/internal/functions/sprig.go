@@ -1,4 +1,4 @@
-package render
+package functions
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"github.com/Masterminds/sprig/v3"
 )
 
-// removed are the functions of sprig that templates do not get: those that
+// removed lists the functions of sprig that templates do not get: those that
 // reach outside, read the clock or its time zone, draw random numbers, or cost
 // without bound.
 func removed() []string {
@@ -33,7 +33,7 @@ func removed() []string {
 	}
 }
 
-// harmless are the functions of sprig whose result is hardly larger than their
+// harmless lists the functions of sprig whose result is hardly larger than their
 // arguments, however often they are applied, and whose cost is linear. They are
 // called as they are, because templates call them often.
 func harmless() []string {
@@ -56,11 +56,11 @@ func sprigFuncs() template.FuncMap {
 	for _, name := range harmless() {
 		plain[name] = m[name]
 	}
-	bounded := multiplying(m)
+	checked := multiplying(m)
 	for name, f := range m {
-		m[name] = guarded(f)
+		m[name] = bounded(f)
 	}
-	for name, f := range bounded {
+	for name, f := range checked {
 		m[name] = f
 	}
 	for name, f := range plain {
@@ -76,10 +76,10 @@ func multiplying(m template.FuncMap) template.FuncMap {
 	out := template.FuncMap{
 		"repeat": func(n int, s string) string {
 			if n < 0 {
-				exceeded("repeat: invalid count %d, must not be negative", n)
+				refuse("repeat: invalid count %d, must not be negative", n)
 			}
-			product(n, len(s))
-			return checkText(strings.Repeat(s, n))
+			limitProduct(n, len(s))
+			return limitText(strings.Repeat(s, n))
 		},
 		"until":     func(n int) []int { return steps(0, n, sign(n)) },
 		"untilStep": func(start, stop, step int) []int { return steps(start, stop, step) },
@@ -87,40 +87,40 @@ func multiplying(m template.FuncMap) template.FuncMap {
 		"indent":    func(n int, s string) string { return pad(n, s) },
 		"nindent":   func(n int, s string) string { return "\n" + pad(n, s) },
 		"replace": func(old, new, s string) string {
-			product(strings.Count(s, old), len(new))
-			return checkText(strings.ReplaceAll(s, old, new))
+			limitProduct(strings.Count(s, old), len(new))
+			return limitText(strings.ReplaceAll(s, old, new))
 		},
 		"join":    join,
 		"quote":   quote,
 		"keys":    mapKeys,
 		"values":  mapValues,
-		"print":   func(args ...any) string { return checkText(fmt.Sprint(weighed(args)...)) },
-		"println": func(args ...any) string { return checkText(fmt.Sprintln(weighed(args)...)) },
+		"print":   func(args ...any) string { return limitText(fmt.Sprint(limited(args)...)) },
+		"println": func(args ...any) string { return limitText(fmt.Sprintln(limited(args)...)) },
 		"printf":  printf,
 		"list":    list,
 		"tuple":   list,
 	}
 	// sprig's own sorts a list of strings in its place, which may be the pod's.
-	sorted := guarded(m["sortAlpha"]).(func(any) []string)
+	sorted := bounded(m["sortAlpha"]).(func(any) []string)
 	out["sortAlpha"] = func(v any) []string {
 		if s, ok := v.([]string); ok {
 			v = slices.Clone(s)
 		}
 		return sorted(v)
 	}
-	push := guarded(m["append"]).(func(any, any) []any)
+	push := bounded(m["append"]).(func(any, any) []any)
 	for _, name := range []string{"append", "push"} {
 		out[name] = func(to, v any) []any {
 			if l, ok := to.([]any); ok {
-				return weighed(append(slices.Clip(l), v))
+				return limited(append(slices.Clip(l), v))
 			}
 			return push(to, v)
 		}
 	}
 	wrap := m["wrapWith"].(func(int, string, string) string)
 	wrapWith := func(n int, sep, s string) string {
-		product(len(s)/max(n, 1)+1, len(sep))
-		return checkText(wrap(n, sep, s))
+		limitProduct(len(s)/max(n, 1)+1, len(sep))
+		return limitText(wrap(n, sep, s))
 	}
 	out["wrapWith"] = wrapWith
 	out["wrap"] = func(n int, s string) string { return wrapWith(n, "\n", s) }
@@ -155,7 +155,7 @@ func steps(start, stop, step int) []int {
 		n++
 	}
 	if n > maxRange {
-		exceeded("counts more than %d", maxRange)
+		refuse("counts more than %d", maxRange)
 	}
 	out := make([]int, 0, n)
 	for i := range int(n) {
@@ -188,11 +188,11 @@ func counted(first, last, step int) []int {
 
 func pad(n int, s string) string {
 	if n < 0 {
-		exceeded("indent: invalid width %d, must not be negative", n)
+		refuse("indent: invalid width %d, must not be negative", n)
 	}
-	product(strings.Count(s, "\n")+1, n)
+	limitProduct(strings.Count(s, "\n")+1, n)
 	blanks := strings.Repeat(" ", n)
-	return checkText(blanks + strings.ReplaceAll(s, "\n", "\n"+blanks))
+	return limitText(blanks + strings.ReplaceAll(s, "\n", "\n"+blanks))
 }
 
 // mapKeys and mapValues follow the order of the keys: sprig's own follow the
@@ -222,10 +222,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// shortList guards functions that compare each item with each other. The list
+// shortList limits the list of functions that compare each item with each other. The list
 // is their first argument.
 func shortList(f any) any {
-	inner := reflect.ValueOf(guarded(f))
+	inner := reflect.ValueOf(bounded(f))
 	call := inner.Call
 	if inner.Type().IsVariadic() {
 		call = inner.CallSlice
@@ -236,27 +236,36 @@ func shortList(f any) any {
 			l = l.Elem()
 		}
 		if l.Kind() == reflect.Slice && l.Len() > maxUnique {
-			exceeded("a list has more than the %d items that can be compared with each other", maxUnique)
+			refuse("a list has more than the %d items that can be compared with each other", maxUnique)
 		}
 		return call(args)
 	}).Interface()
 }
 
-// shortPattern guards functions that compile a regular expression, which is
+// shortPattern limits the pattern of functions that compile a regular expression, which is
 // their first argument. Go's matching is linear; replacing is not.
 func shortPattern(name string, f any) any {
-	inner := reflect.ValueOf(guarded(f))
+	inner := reflect.ValueOf(bounded(f))
 	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
 		pattern := args[0].String()
 		if len(pattern) > maxPattern {
-			exceeded("a regular expression is longer than %d bytes", maxPattern)
+			refuse("a regular expression is longer than %d bytes", maxPattern)
 		}
 		if strings.Contains(name, "eplace") {
 			if re, err := regexp.Compile(pattern); err == nil {
-				product(len(re.FindAllStringIndex(args[1].String(), maxProduct)), args[2].Len())
-				product(args[1].Len(), strings.Count(args[2].String(), "$"))
+				limitProduct(len(re.FindAllStringIndex(args[1].String(), maxProduct)), args[2].Len())
+				limitProduct(args[1].Len(), strings.Count(args[2].String(), "$"))
 			}
 		}
 		return inner.Call(args)
 	}).Interface()
+}
+
+// ChangesArguments reports whether a function changes a map that it is given.
+func ChangesArguments(function string) bool {
+	switch function {
+	case "set", "unset", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite":
+		return true
+	}
+	return false
 }

@@ -6,6 +6,8 @@ import (
 	"text/template/parse"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
 )
 
 // prepare plants the markers that let the writer count, finds out whether the
@@ -21,30 +23,25 @@ func (t *Template) prepare() error {
 		p.plant(tmpl.Tree.Root, enter, true)
 		p.plant(tmpl.Tree.Root, leave, false)
 	}
-	t.markers.base = make([]byte, len(t.markers.list)+1)
-	for i, node := range p.planted {
-		node.Text = t.markers.text(i)
-	}
 	return p.err
 }
 
 type preparation struct {
-	t       *Template
-	tree    *parse.Tree
-	name    string
-	planted []*parse.TextNode
-	err     error
+	t    *Template
+	tree *parse.Tree
+	name string
+	err  error
 }
 
-func (p *preparation) plant(list *parse.ListNode, kind markerKind, front bool) {
-	node := &parse.TextNode{NodeType: parse.NodeText, Pos: list.Pos}
-	if front {
+// plant adds a marker to a list of nodes, as its first node or its last.
+func (p *preparation) plant(list *parse.ListNode, kind markerKind, first bool) {
+	text := p.t.markers.add(marker{kind, fmt.Sprintf("%q line %d", p.name, p.line(list))})
+	node := &parse.TextNode{NodeType: parse.NodeText, Pos: list.Pos, Text: text}
+	if first {
 		list.Nodes = append([]parse.Node{node}, list.Nodes...)
 	} else {
 		list.Nodes = append(list.Nodes, node)
 	}
-	p.planted = append(p.planted, node)
-	p.t.markers.list = append(p.t.markers.list, marker{kind, fmt.Sprintf("%q line %d", p.name, p.line(list))})
 }
 
 // line is where a node stands in the template.
@@ -103,7 +100,7 @@ func (p *preparation) argument(n parse.Node) {
 	case *parse.PipeNode:
 		p.pipe(n)
 	case *parse.IdentifierNode:
-		p.t.mutates = p.t.mutates || changesArguments(n.Ident)
+		p.t.mutates = p.t.mutates || functions.ChangesArguments(n.Ident)
 	case *parse.FieldNode:
 		if n.Ident[0] != "Values" {
 			p.names(n, n.Ident)
@@ -146,15 +143,6 @@ func forbidden(name string) bool {
 		if r, _ := utf8.DecodeRuneInString(rest); ok && (prefix != "Set" || unicode.IsUpper(r)) {
 			return true
 		}
-	}
-	return false
-}
-
-// changesArguments tells the functions of sprig that change a map in place.
-func changesArguments(function string) bool {
-	switch function {
-	case "set", "unset", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite":
-		return true
 	}
 	return false
 }

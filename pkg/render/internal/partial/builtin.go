@@ -1,4 +1,4 @@
-package render
+package partial
 
 import (
 	"cmp"
@@ -8,56 +8,51 @@ import (
 
 // builtin is a function of text/template itself. They take values of any type as
 // they are.
-func (r *reducer) builtin(name string, nodes []parse.Node, final *expr, at *place) *expr {
+func (c *compiler) builtin(name string, nodes []parse.Node, final *expr, s *scope) *expr {
 	args := make([]*expr, 0, len(nodes)+1)
 	for _, n := range nodes {
 		switch n := n.(type) {
-		case *parse.NilNode:
-			return failing() // rare, and each function has its own answer
 		case *parse.IdentifierNode:
-			args = append(args, r.call(n.Ident, nil, nil, at))
+			args = append(args, c.function(n.Ident, nil, nil, s))
 		default:
-			args = append(args, r.operand(n, at))
+			args = append(args, c.operand(n, s))
 		}
 	}
 	if final != nil {
 		args = append(args, final)
 	}
 	switch {
-	case len(args) == 0:
-		return failing()
-	case name == "and":
-		return decisive(args, false)
-	case name == "or":
-		return decisive(args, true)
+	case (name == "and" || name == "or") && final == nil && len(args) > 0:
+		// A value from the pipeline would have been evaluated before the others.
+		return c.decisive(args, name == "or")
 	case name == "not" && len(args) == 1:
 		truth := args[0].truth()
-		return fold(boolean(func(f *frame) bool { return !truth(f) }), args...)
+		return c.fold(boolean(func(f *frame) bool { return !truth(f) }), args...)
 	case name == "eq" && len(args) >= 2:
-		return fold(equality(args), args...)
+		return c.fold(equality(args), args...)
 	case name == "ne" && len(args) == 2:
 		equal := equality(args).test
-		return fold(boolean(func(f *frame) bool { return !equal(f) }), args...)
+		return c.fold(boolean(func(f *frame) bool { return !equal(f) }), args...)
 	case name == "len" && len(args) == 1:
-		return fold(length(args[0]), args...)
-	case name == "index":
-		return fold(indexed(args), args...)
+		return c.fold(length(args[0]), args...)
+	case name == "index" && len(args) >= 2:
+		return c.fold(indexed(args), args...)
 	case len(args) == 2:
 		if accepts := order(name); accepts != nil {
 			a, b := args[0].eval, args[1].eval
-			return fold(boolean(func(f *frame) bool { return accepts(compare(a(f), b(f))) }), args...)
+			return c.fold(boolean(func(f *frame) bool { return accepts(compare(a(f), b(f))) }), args...)
 		}
 	}
-	r.unable()
+	c.unsupported()
 	return nil
 }
 
 // decisive is and, or: the first argument whose truth is the deciding one, else
 // the last. What comes after it is not evaluated.
-func decisive(args []*expr, deciding bool) *expr {
+func (c *compiler) decisive(args []*expr, deciding bool) *expr {
 	var left []*expr
 	for i, a := range args {
-		truth, ok := a.constantTruth()
+		truth, ok := c.constantTruth(a)
 		switch {
 		case i == len(args)-1:
 			left = append(left, a)
@@ -104,7 +99,7 @@ func decided(args []*expr, deciding bool) *expr {
 	})
 }
 
-// equality tells whether the first argument equals one of the others.
+// equality reports whether the first argument equals one of the others.
 func equality(args []*expr) *expr {
 	if len(args) == 2 && args[0].text != nil && args[1].text != nil {
 		a, b := args[0].text, args[1].text
@@ -139,7 +134,7 @@ func equalBasic(a, b reflect.Value) bool {
 	case !a.IsValid() && basic(b), !b.IsValid() && basic(a):
 		return false
 	}
-	giveUp()
+	fallBack()
 	return false
 }
 
@@ -170,7 +165,7 @@ func compare(a, b reflect.Value) int {
 	case a.Kind() == reflect.String && b.Kind() == reflect.String:
 		return cmp.Compare(a.String(), b.String())
 	}
-	giveUp()
+	fallBack()
 	return 0
 }
 
@@ -178,7 +173,12 @@ func length(e *expr) *expr {
 	eval := e.eval
 	return typed(reflect.TypeFor[int](), func(f *frame) reflect.Value {
 		v, _ := indirect(eval(f))
-		return reflect.ValueOf(v.Len()) // panics for what has no length
+		switch v.Kind() {
+		case reflect.Map, reflect.Slice, reflect.String:
+			return reflect.ValueOf(v.Len())
+		}
+		fallBack()
+		return v
 	})
 }
 
@@ -191,7 +191,7 @@ func indexed(args []*expr) *expr {
 	return dynamic(func(f *frame) reflect.Value {
 		item := args[0].eval(f)
 		if !indirectInterface(item).IsValid() {
-			giveUp()
+			fallBack()
 		}
 		for _, i := range args[1:] {
 			item = itemOf(item, indirectInterface(i.eval(f)))
@@ -204,16 +204,14 @@ func itemOf(v, i reflect.Value) reflect.Value {
 	v, isNil := indirect(v)
 	switch {
 	case isNil || !i.IsValid():
-	case v.Kind() == reflect.Slice && i.CanInt():
-		return v.Index(int(i.Int())) // panics out of range
-	case v.Kind() == reflect.Map && i.Type().AssignableTo(v.Type().Key()):
+	case v.Kind() == reflect.Slice && i.CanInt() && i.Int() >= 0 && i.Int() < int64(v.Len()):
+		return v.Index(int(i.Int()))
+	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String && i.Type().AssignableTo(v.Type().Key()):
 		if x := v.MapIndex(i); x.IsValid() {
 			return x
 		}
 		return reflect.Zero(v.Type().Elem())
 	}
-	giveUp()
+	fallBack()
 	return v
 }
-
-var stringsType = reflect.TypeFor[map[string]string]()

@@ -1,4 +1,4 @@
-package render
+package partial
 
 import (
 	"reflect"
@@ -7,68 +7,64 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// direct calls a function without reflection, which costs several times what
-// such functions do. The arguments have the parameters' types. It is nil for
-// types of functions that are not listed.
+// direct returns a call of a function without reflection, which costs several times
+// what such functions do. The arguments have the parameters' types. It returns nil
+// for types of functions that are not listed.
 func direct(fn any, args []*expr) *expr {
 	switch fn := fn.(type) {
 	case func(string) string:
 		a := asText(args[0])
-		return textual(func(f *frame) string { return fn(a(f)) })
+		return textual(func(f *frame) string { return call1(fn, a(f)) })
 	case func(string, string) string:
 		a, b := asText(args[0]), asText(args[1])
-		return textual(func(f *frame) string { return fn(a(f), b(f)) })
+		return textual(func(f *frame) string { return call2(fn, a(f), b(f)) })
 	case func(int, string) string:
 		a, b := args[0].eval, asText(args[1])
-		return textual(func(f *frame) string { return fn(int(a(f).Int()), b(f)) })
+		return textual(func(f *frame) string { return call2(fn, int(a(f).Int()), b(f)) })
 	case func(any, string) string:
 		a, b := asAny(args[0]), asText(args[1])
-		return textual(func(f *frame) string { return fn(a(f), b(f)) })
+		return textual(func(f *frame) string { return call2(fn, a(f), b(f)) })
 	case func(string, any) string:
 		a, b := asText(args[0]), asAny(args[1])
-		return textual(func(f *frame) string { return fn(a(f), b(f)) })
+		return textual(func(f *frame) string { return call2(fn, a(f), b(f)) })
 	case func(...any) string:
 		list := asList(args)
-		return textual(func(f *frame) string { return fn(list(f)...) })
+		return textual(func(f *frame) string { return callList(fn, list(f)) })
 	case func(string, ...any) string:
 		a, list := asText(args[0]), asList(args[1:])
-		return textual(func(f *frame) string { return fn(a(f), list(f)...) })
+		return textual(func(f *frame) string { return callWithList(fn, a(f), list(f)) })
 	case func([]corev1.Container) string:
 		a := args[0].eval
-		return textual(func(f *frame) string { return fn(a(f).Interface().([]corev1.Container)) })
+		return textual(func(f *frame) string { return call1(fn, a(f).Interface().([]corev1.Container)) })
 	case func(*metav1.ObjectMeta, string, any) string:
 		meta, a, b := asMeta(args[0]), asText(args[1]), asAny(args[2])
-		return textual(func(f *frame) string { return fn(meta(f), a(f), b(f)) })
+		return textual(func(f *frame) string { return call3(fn, meta(f), a(f), b(f)) })
 	case func(any) (string, error):
 		a := asAny(args[0])
 		return textual(func(f *frame) string {
-			text, err := fn(a(f))
-			if err != nil {
-				giveUp()
-			}
-			return text
+			return callOrFail(fn, a(f))
 		})
 	case func(string, string) bool:
 		a, b := asText(args[0]), asText(args[1])
-		return boolean(func(f *frame) bool { return fn(a(f), b(f)) })
+		return boolean(func(f *frame) bool { return call2(fn, a(f), b(f)) })
 	case func(map[string]string, string) bool:
 		m, a := asStrings(args[0]), asText(args[1])
-		return boolean(func(f *frame) bool { return fn(m(f), a(f)) })
+		return boolean(func(f *frame) bool { return call2(fn, m(f), a(f)) })
 	case func(any) any:
 		a := asAny(args[0])
-		return fromAny(func(f *frame) any { return fn(a(f)) })
+		return fromAny(func(f *frame) any { return call1(fn, a(f)) })
 	case func(any, any) any:
 		a, b := asAny(args[0]), asAny(args[1])
-		return fromAny(func(f *frame) any { return fn(a(f), b(f)) })
+		return fromAny(func(f *frame) any { return call2(fn, a(f), b(f)) })
 	case func(any, ...any) any:
 		a, list := asAny(args[0]), asList(args[1:])
-		return fromAny(func(f *frame) any { return fn(a(f), list(f)...) })
+		return fromAny(func(f *frame) any { return callWithList(fn, a(f), list(f)) })
 	case func(any, any) []any:
 		a, b := asAny(args[0]), asAny(args[1])
-		return fromList(func(f *frame) []any { return fn(a(f), b(f)) })
+		return fromList(func(f *frame) []any { return call2(fn, a(f), b(f)) })
 	case func(...any) []any:
 		list := asList(args)
-		return fromList(func(f *frame) []any { return fn(list(f)...) })
+		return fromList(func(f *frame) []any { return callList(fn, list(f)) })
 	}
 	return nil
 }
@@ -109,13 +105,6 @@ func asAny(e *expr) func(*frame) any {
 	}
 	eval := e.eval
 	return func(f *frame) any { return interfaceOf(eval(f)) }
-}
-
-func interfaceOf(v reflect.Value) any {
-	if !v.IsValid() {
-		return nil
-	}
-	return v.Interface()
 }
 
 func asList(args []*expr) func(*frame) []any {

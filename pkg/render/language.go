@@ -1,0 +1,103 @@
+package render
+
+import (
+	"maps"
+	"slices"
+	"text/template"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/partial"
+)
+
+// Language is the dialect of a template: delimiters and functions.
+type Language struct {
+	// OnDefect is called when a part of this package failed that exists for speed
+	// only. The pod is not harmed, because text/template did the work instead, so a
+	// server may count these and a test must fail. Several goroutines may call it at
+	// once. Nil means that nobody wants to know. It must be set before [Language.Compile].
+	OnDefect func(template string, defect error)
+
+	left, right string
+	funcs       template.FuncMap
+}
+
+// Current returns the language of the current dialect. env holds the variables
+// that the function env may read.
+func Current(env map[string]string) *Language {
+	return &Language{left: "{{", right: "}}", funcs: functions.Current(maps.Clone(env))}
+}
+
+// Classic returns the language of the classic dialect.
+func Classic() *Language {
+	return &Language{left: "[[", right: "]]", funcs: functions.Classic()}
+}
+
+// Functions returns the names of the language's functions, sorted, without those
+// that only text/template has.
+func (l *Language) Functions() []string {
+	return slices.Sorted(maps.Keys(l.funcs))
+}
+
+// Source is where a template's text stands, for messages.
+type Source struct {
+	// File is the configuration file, and Line the line at which the text
+	// begins. Both may be left out.
+	File string
+	Line int
+}
+
+// Constants says which fields of the data are the same for nearly every pod, so
+// that what follows from them alone is worked out when the template is compiled.
+// Data that differs from them is rendered just the same, but slower.
+type Constants struct {
+	// Data is a *Data or *ClassicData.
+	Data any
+	// Fields are names of its fields. Their values must never change.
+	Fields []string
+}
+
+// Compile parses a template. Where several Constants are given, the first that
+// fits the data of a pod is used. The error is an *Error that names template and
+// line.
+func (l *Language) Compile(name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
+	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}}
+	parsed, err := template.New(name).Delims(l.left, l.right).Funcs(l.funcs).Parse(text)
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	t.parsed = parsed
+	if err := t.prepare(); err != nil {
+		return nil, err
+	}
+	t.meters.New = func() any { return &meter{limits: &t.limits, markers: t.markers} }
+	if !t.mutates {
+		for _, c := range constants {
+			if p := t.program(l, c); p != nil {
+				t.programs = append(t.programs, p)
+			}
+		}
+	}
+	return t, nil
+}
+
+// program evaluates the template in part; nil where that cannot be done.
+func (t *Template) program(l *Language, c Constants) *partial.Program {
+	end := t.limits.Now().Add(t.limits.Time)
+	return partial.Compile(t.parsed, partial.Options{
+		Funcs:     l.funcs,
+		Data:      c.Data,
+		Constants: c.Fields,
+		Marker: func(text []byte) (int, bool) {
+			m, ok := t.markers.find(text)
+			return m.kind.steps(), ok
+		},
+		Depth: t.limits.Depth,
+		// Compiling may take no longer than an execution.
+		Late: func() bool { return t.limits.Now().After(end) },
+		Defect: func(err error) {
+			if l.OnDefect != nil {
+				l.OnDefect(t.name, err)
+			}
+		},
+	})
+}
