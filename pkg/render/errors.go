@@ -20,7 +20,9 @@ type Error struct {
 	Expression string
 	// Problem says what is wrong.
 	Problem string
-	cause   error
+
+	noSuchField bool
+	cause       error
 }
 
 func (e *Error) Error() string {
@@ -46,9 +48,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // FailsForEveryPod reports whether the template names what no pod can bring: a field
 // that the data or a type does not have, or one below a value that nobody gave.
-func (e *Error) FailsForEveryPod() bool {
-	return strings.HasPrefix(e.Problem, "can't evaluate field ") || strings.HasPrefix(e.Problem, "nil pointer evaluating interface {}.")
-}
+func (e *Error) FailsForEveryPod() bool { return e.noSuchField }
 
 // LimitError says which limit an execution has exceeded.
 type LimitError struct {
@@ -104,6 +104,11 @@ func (t *Template) explain(err error) *Error {
 				e.Expression, rest = at[:i], at[i+len(">: "):]
 			}
 		}
+	}
+	// A function's error is wrapped; what is left are text/template's own, which
+	// have no types.
+	if errors.Unwrap(exec.Err) == nil {
+		e.noSuchField = strings.HasPrefix(rest, "can't evaluate field ") || strings.HasPrefix(rest, "nil pointer evaluating interface {}.")
 	}
 	e.Problem = plainTypes(rest)
 	e.locate(t, line)

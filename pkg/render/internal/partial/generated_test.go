@@ -18,14 +18,17 @@ import (
 	"text/template/parse"
 )
 
-// templatesVariable asks for more generated templates than a short test has time
-// for: it holds their number. It also makes TestArguments try every combination.
+// templatesVariable asks for more generated templates than a test has time for: it
+// holds their number. It also makes TestArguments try every combination.
 const templatesVariable = "GENERATED_TEMPLATES"
 
 func asked(t *testing.T) (n int, long bool) {
 	value, long := os.LookupEnv(templatesVariable)
-	if !long {
-		return 5_000, false
+	switch {
+	case !long && testing.Short():
+		return 1000, false
+	case !long:
+		return 5000, false
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
@@ -179,6 +182,9 @@ func TestGeneratedTemplates(t *testing.T) {
 	if sum.texts < n/4 || sum.programs < n/8 {
 		t.Error("too few executions give a text")
 	}
+	if testing.Short() {
+		return // too few to have everything
+	}
 	for _, name := range nodeTypes(t) {
 		if seen[name] == 0 && !notInTrees[name] {
 			t.Errorf("no template has a %s", name)
@@ -205,11 +211,14 @@ func TestGeneratedTemplates(t *testing.T) {
 // Each function is called with each kind of value in each place, in different
 // surroundings; the other arguments suit.
 func TestArguments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := newSubject(t)
 	g := newGrammar(s)
 	_, long := asked(t)
 	// In the short form, some combinations are enough, once a function was executed.
-	const oneIn, enough = 16, 1
+	const oneIn, enough = 32, 1
 	called := census{}
 	surroundings := []string{
 		`{{ %s }}`, `{{ if %s }}yes{{ else }}no{{ end }}`, `{{ with %s }}{{ . }}{{ else }}none{{ end }}`, `{{ $x := %s }}{{ $x }}{{ $x }}`,
@@ -286,8 +295,11 @@ func (f *fuzzed) IntN(n int) int {
 func FuzzGeneratedTemplates(f *testing.F) {
 	f.Add([]byte("a template of few nodes"))
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+	shared := newSubject(f)
+	g := newGrammar(shared)
 	f.Fuzz(func(t *testing.T, bytes []byte) {
-		s := newSubject(t)
-		s.check((&generator{choices: &fuzzed{bytes}, grammar: newGrammar(s)}).template())
+		s := *shared
+		s.t = t
+		s.check((&generator{choices: &fuzzed{bytes}, grammar: g}).template())
 	})
 }

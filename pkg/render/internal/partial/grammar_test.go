@@ -313,10 +313,10 @@ func (g *generator) anyType() reflect.Type {
 // declared is the name of a new variable. It may be there already, so that one hides
 // the other.
 func (g *generator) declared() string {
-	if g.one(3) {
-		return fmt.Sprintf("$v%d", len(g.vars))
+	if n := len(g.vars); n > 0 && g.one(2) && g.vars[n-1].text != "$" {
+		return g.vars[n-1].text
 	}
-	return g.pick("$a", "$b")
+	return g.pick("$a", "$b", fmt.Sprintf("$v%d", len(g.vars)))
 }
 
 // assignment assigns to a variable a value of the same type.

@@ -48,6 +48,7 @@ func handled() []string {
 		`{{ define "x" }}[{{ . }}{{ $y := . }}{{ $y }}]{{ end }}{{ template "x" .Revision }}{{ template "x" index .ObjectMeta.Annotations "note" }}{{ template "x" }}`,
 		`{{ define "m" }}{{ .ObjectMeta.Annotations.note }}{{ .Revision }}{{ end }}{{ template "m" . }}{{ block "b" .Spec }}{{ len .Containers }}{{ end }}`,
 		`{{ eq .Revision "a" "r" }}{{ ne .ProxyUID 1337 }}{{ eq .Values.global.nothing "x" }}{{ eq 1 1 }}{{ eq true .NativeSidecars }}{{ eq .Values.global.port 15020.0 }}`,
+		`{{ lt 1 1 }}{{ le 1 1 }}{{ gt 1 1 }}{{ ge 1 1 }}{{ lt 2 1 }}{{ le 2 1 }}{{ gt 2 1 }}{{ ge 2 1 }}{{ lt "a" .Revision }}{{ ge .Revision "r" }}`,
 		`{{ lt 1 2 }}{{ le "a" "b" }}{{ gt 3 2 }}{{ ge (len .Spec.Containers) 1 }}`,
 		`{{ printf "%s-%d-%t" .Revision 3 .NativeSidecars | quote }}{{ print .Revision 1 }}{{ toLower "AB" }}{{ contains "/" .Revision }}`,
 		`{{ toYaml .Values.global.resources | indent 2 }}{{ toYaml (omitNil .Values.global.resources) | nindent 4 }}{{ toJSON .ObjectMeta.Labels }}`,
@@ -131,7 +132,7 @@ func TestProgramsFallBack(t *testing.T) {
 		`{{ .Odd.GetThree }}`, `{{ .Odd.GetPair }}`, `{{ .Odd.GetNothing }}`, `{{ .Odd.GetError }}`, `{{ .Odd.GetFailure }}`, `{{ .Odd.GetGreeting }}`, `{{ .Odd.GetAll }}`, `{{ .Odd.GetPanic }}`,
 		`{{ fail "no" }}`, `{{ div 1 .Values.zero }}`, `{{ toLower .Odd.Named }}`, `{{ toLower .Odd.Nil }}`, `{{ annotation .Odd.Nil "a" "b" }}`, `{{ annotation .Odd.Nil "a" .Image }}`,
 		`{{ index .Values.items 99 }}`, `{{ index .Values.items -1 }}`, `{{ index .Values.items 4 }}`, `{{ index .Values.items "a" }}`, `{{ index .Image 0 }}`, `{{ index .Odd.Nil "a" }}`, `{{ index .Values.nothing "a" }}`,
-		`{{ index .Odd.IntMap 1 }}`, `{{ index .Odd.AnyMap (list 1) }}`, `{{ index .Odd.AnyMap "k" }}`, `{{ index .Meta.Labels 1 }}`, `{{ index .Meta.Labels .Odd.Nil }}`, `{{ index .Odd.NilOdd "a" }}`,
+		`{{ .Odd.Ptr.Ptr.Deep }}`, `{{ .Odd.NilPart.Promoted }}`, `{{ index .Odd.IntMap 1 }}`, `{{ index .Odd.AnyMap (list 1) }}`, `{{ index .Odd.AnyMap "k" }}`, `{{ index .Meta.Labels 1 }}`, `{{ index .Meta.Labels .Odd.Nil }}`, `{{ index .Odd.NilOdd "a" }}`,
 		`{{ len .UID }}`, `{{ len .Odd.Nil }}`, `{{ len .Odd.Array }}`, `{{ eq .Odd.Uint 7 }}`, `{{ eq .Image 1 }}`, `{{ eq .Spec .Spec }}`, `{{ eq .Odd.Nil .Odd.Nil }}`, `{{ lt .Odd.Float 2.0 }}`, `{{ lt .Image 1 }}`,
 		`{{ gt .Odd.Uint 1 }}`, `{{ if .Odd.Complex }}{{ end }}`, `{{ if .Odd.Chan }}{{ end }}`, `{{ if .Odd.Func }}{{ end }}`, `{{ if .Odd.Array }}{{ end }}`, `{{ .Odd.Func }}`, `{{ .Odd.Chan }}`,
 		`{{ range 3 }}{{ . }}{{ end }}`, `{{ range .UID }}{{ end }}`, `{{ range .Odd.Seq }}{{ . }}{{ end }}`, `{{ range .Odd.Array }}{{ end }}`, `{{ range .Odd.IntMap }}{{ end }}`, `{{ range .Odd.AnyMap }}{{ end }}`,
@@ -158,6 +159,9 @@ func TestUnusedIsEvaluated(t *testing.T) {
 		`{{ if .Values.flag }}a{{ else }}{{ call .Image }}{{ end }}`:   true,
 		`{{ if .Native }}a{{ else }}{{ fail "no" }}{{ end }}`:          true,
 		`{{ and .Values.empty (fail "no") }}`:                          true,
+		`{{ .Odd.Deep }}`:                                              true,
+		`{{ or .Odd.Truth .Native }}`:                                  true,
+		`{{ and .Native .Odd.Truth }}`:                                 true,
 		`{{ or .Native (fail "no") }}`:                                 true,
 		`{{ and .Native (fail "no") }}`:                                false,
 		`{{ $x := fail "no" }}`:                                        false,
@@ -338,3 +342,19 @@ type panicking struct{}
 
 func (panicking) WriteText(string) bool { return true }
 func (panicking) Count(int) bool        { panic(fmt.Errorf("a defect")) }
+
+// Conditions are most of what templates do for each pod.
+func TestConditionsAllocateNothing(t *testing.T) {
+	s := newSubject(t)
+	_, p := s.program(`{{ if and .Native (isset .Meta.Labels "app") (eq .Image "image") }}a{{ end }}{{ if or (not .Native) (eq .Spec.ServiceAccountName .Image) }}b{{ end }}`)
+	d, out := reflect.ValueOf(s.pods[0]).Elem(), &counted{}
+	if n := testing.AllocsPerRun(100, func() { p.Run(d, out) }); n > 0 || string(out.text[:1]) != "a" {
+		t.Errorf("%v allocations, text %q", n, out.text[:1])
+	}
+}
+
+// counted is an output that allocates nothing.
+type counted struct{ text [1000]byte }
+
+func (c *counted) WriteText(text string) bool { copy(c.text[:], text); return true }
+func (c *counted) Count(int) bool             { return true }

@@ -60,6 +60,7 @@ type odd struct {
 	Stringer fmt.Stringer
 	Pointer  **inner
 	NilOdd   *odd
+	NilPart  struct{ *part }
 	Structs  []inner
 	Pointers []*inner
 	Chan     chan int
@@ -71,6 +72,8 @@ type odd struct {
 	hidden   string
 }
 
+type part struct{ Promoted string }
+
 type (
 	namedString string
 	namedBool   bool
@@ -78,6 +81,7 @@ type (
 	counter struct{ N int }
 )
 
+func (b namedBool) String() string                      { return fmt.Sprintf("truth %t", bool(b)) }
 func (n namedString) GetLength() int                    { return len(n) }
 func (c *counter) String() string                       { return fmt.Sprintf("counted %d", c.N) }
 func (o *odd) GetOne() string                           { return "one" }
