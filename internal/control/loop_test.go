@@ -263,6 +263,7 @@ func TestFightStaysInTheBudget(t *testing.T) {
 			x.put(2)
 			time.Sleep(100 * time.Millisecond)
 		}
+		synctest.Wait()
 		if n, most := len(x.writes), 10+minutes*6+1; n > most || n < most-2 {
 			t.Errorf("%d writes in %d minutes, want %d", n, minutes, most)
 		}
@@ -342,6 +343,7 @@ func TestSpread(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
+			synctest.Wait()
 			want := max(time.Second, time.Duration(random*float64(10*time.Second)))
 			if len(x.writes) != 1 || x.writes[0] != want {
 				t.Errorf("random %v: written at %v, want %v", random, x.writes, want)
@@ -358,6 +360,7 @@ func TestPassesAreBounded(t *testing.T) {
 			x.changed()
 			time.Sleep(time.Millisecond)
 		}
+		synctest.Wait()
 		if most := passBurst + 10*passesPerSecond + 2; x.reads > most || x.reads < most/2 {
 			t.Errorf("%d reads in ten seconds, want at most %d", x.reads, most)
 		}
