@@ -121,14 +121,14 @@ func (f *Fragment) Append(pod *corev1.Pod) {
 	}
 }
 
-// Revert removes what Append has set besides the items of lists, which the status
+// Revert removes what Append has set besides items of lists, which the status
 // annotation names: a field of the spec that still has the fragment's value.
 func (f *Fragment) Revert(pod *corev1.Pod) {
 	spec := &pod.Spec
-	if f.DNSConfig != nil && equality.Semantic.DeepEqual(f.DNSConfig, spec.DNSConfig) {
+	if equality.Semantic.DeepEqual(f.DNSConfig, spec.DNSConfig) {
 		spec.DNSConfig = nil
 	}
-	if f.SecurityContext != nil && equality.Semantic.DeepEqual(f.SecurityContext, spec.SecurityContext) {
+	if equality.Semantic.DeepEqual(f.SecurityContext, spec.SecurityContext) {
 		spec.SecurityContext = nil
 	}
 }

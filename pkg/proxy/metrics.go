@@ -67,10 +67,7 @@ func (m Metrics) Apply(pod *corev1.Pod) error {
 		was.Port, was.Path = was.Targets[0].Port, was.Targets[0].Path
 	}
 	if c := Find(&pod.Spec); c != nil && !was.empty() {
-		text, err := json.Marshal(was)
-		if err != nil {
-			return err
-		}
+		text, _ := json.Marshal(was) // cannot fail for this type
 		AddEnv(c, ScrapeEnv, string(text))
 	}
 	ClearScrape(pod.Annotations)

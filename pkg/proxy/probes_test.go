@@ -142,6 +142,12 @@ func TestOldRecordsWin(t *testing.T) {
 	if odd.Spec.Containers[0].LivenessProbe.HTTPGet.Path != "/app-health/app/livez" {
 		t.Error("restored from nothing")
 	}
+	unrecorded := newPod(nil)
+	unrecorded.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: get(15020, "/app-health/app/livez", "")}
+	RevertProbes(unrecorded)
+	if unrecorded.Spec.Containers[0].LivenessProbe.HTTPGet.Path != "/app-health/app/livez" {
+		t.Error("restored without a record")
+	}
 	odd.Spec.Containers = odd.Spec.Containers[:1]
 	RevertProbes(odd)
 }
