@@ -25,10 +25,7 @@ func ServiceHosts(service, namespace, clusterDomain string) []string {
 // hence the hash.
 func CASubject(namespace, secret string) Subject {
 	sum := sha256.Sum256([]byte(namespace + "/" + secret))
-	name := secret
-	if len(name) > 40 {
-		name = name[:40]
-	}
+	name := secret[:min(len(secret), 40)]
 	return Subject{
 		CommonName:         name + " CA " + hex.EncodeToString(sum[:6]),
 		Organization:       "istio-sidecar-injector",

@@ -43,10 +43,7 @@ func KindOf(err error) Kind {
 // of its serial number.
 func Describe(cert *x509.Certificate) string {
 	serial := fmt.Sprintf("%x", cert.SerialNumber)
-	if len(serial) > 8 {
-		serial = serial[:8]
-	}
-	return fmt.Sprintf("%q (serial %s)", cert.Subject.CommonName, serial)
+	return fmt.Sprintf("%q (serial %s)", cert.Subject.CommonName, serial[:min(len(serial), 8)])
 }
 
 // stamp writes a time for people, to the second.

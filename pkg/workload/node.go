@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,9 +80,9 @@ func mergeKeys(n *yaml.Node) {
 		}
 	}
 	n.Content = own
-	for i := 0; i+1 < len(merged); i += 2 {
-		if entry(n, merged[i].Value) < 0 {
-			n.Content = append(n.Content, merged[i], merged[i+1])
+	for pair := range slices.Chunk(merged, 2) {
+		if entry(n, pair[0].Value) < 0 {
+			n.Content = append(n.Content, pair...)
 		}
 	}
 }
