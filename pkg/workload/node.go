@@ -63,8 +63,8 @@ func (e *expander) expand(n *yaml.Node) (*yaml.Node, error) {
 // The mapping's own entries have precedence, then those of earlier sources.
 func mergeKeys(n *yaml.Node) {
 	var own, merged []*yaml.Node
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	for pair := range slices.Chunk(n.Content, 2) {
+		key, value := pair[0], pair[1]
 		if key.Tag != "!!merge" {
 			own = append(own, key, value)
 			continue
