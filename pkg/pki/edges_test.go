@@ -31,7 +31,7 @@ func TestKeyUsageOfACA(t *testing.T) {
 		x509.KeyUsageCertSign | x509.KeyUsageCRLSign: true,
 	} {
 		cert := &x509.Certificate{BasicConstraintsValid: true, IsCA: true, KeyUsage: usage}
-		if got := IsCA(cert); got != want {
+		if got := isCA(cert); got != want {
 			t.Errorf("key usage %b: a CA %v, want %v", usage, got, want)
 		}
 	}
