@@ -17,12 +17,13 @@ var mayImport = map[string][]string{
 	// pure
 	"pkg/config":      {},
 	"pkg/decide":      {},
-	"pkg/merge":       {"internal/podschema"},
-	"pkg/patch":       {"internal/podschema"},
-	"pkg/status":      {},
+	"pkg/podmodel":    {"internal/podschema"},
+	"pkg/merge":       {"internal/podschema", "pkg/podmodel"},
+	"pkg/patch":       {"internal/podschema", "pkg/podmodel"},
+	"pkg/status":      {"pkg/podmodel"},
 	"pkg/render":      {"pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
 	"pkg/annotations": {},
-	"pkg/proxy":       {"pkg/annotations"},
+	"pkg/proxy":       {"pkg/annotations", "pkg/podmodel"},
 	"pkg/classic":     {"pkg/proxy"},
 
 	// parts of render; sample is data for their tests
@@ -31,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
-	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/proxy", "pkg/render", "pkg/status"},
+	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
 	"pkg/admission": {"pkg/decide", "pkg/inject"},

@@ -1,6 +1,7 @@
 package podgen
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -63,8 +64,8 @@ func (g *Gen) object(t *podschema.Type, depth int) map[string]any {
 		if o[f.Name] = g.data(f.Type, depth+1); g.chance(g.Directives) {
 			o[f.Name] = nil
 		}
-		if items, ok := o[f.Name].([]any); ok && f.Key() != nil && g.Directives > 0 {
-			o[f.Name] = unique(items, f.MergeKey)
+		if items, ok := o[f.Name].([]any); ok && f.Key() != nil {
+			o[f.Name] = g.unique(items, f)
 		}
 		g.listDirectives(o, f, depth)
 	}
@@ -151,13 +152,24 @@ func (g *Gen) list(t *podschema.Type, depth int) []any {
 	return items
 }
 
-// unique leaves one item of each key. Where directives stand beneath a key that
-// an overlay names twice, no two readers agree.
-func unique(items []any, key string) []any {
-	seen := map[any]bool{}
+// unique leaves one element of each full identity, as an overlay must have them;
+// together with directives, one of each merge key.
+func (g *Gen) unique(items []any, f *podschema.Field) []any {
+	seen := map[string]bool{}
 	kept := []any{}
 	for _, item := range items {
-		if id := item.(map[string]any)[key]; !seen[id] {
+		o := item.(map[string]any)
+		id := fmt.Sprint(o[f.MergeKey])
+		if g.Directives == 0 {
+			for _, key := range f.Type.Identity[1:] {
+				second := o[key.Name]
+				if second == nil && key.Name == "protocol" {
+					second = "TCP"
+				}
+				id += fmt.Sprint("/", second)
+			}
+		}
+		if !seen[id] {
 			seen[id] = true
 			kept = append(kept, item)
 		}

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Kind tells how a type is written in JSON.
+// Kind is how a type is written in JSON.
 type Kind uint8
 
 // The kinds of type that a pod is made of. A Leaf reads and writes its own JSON:
@@ -37,8 +37,9 @@ type Type struct {
 	// ElemPointer is set when the elements are held by pointer.
 	ElemPointer bool
 	// Identity lists the fields of an element, all text or numbers, that tell the
-	// elements of a List apart; empty when only their place does. Two elements
+	// elements of a List apart; empty when only their position does. Two elements
 	// may still agree in all of them: nothing forbids a variable given twice.
+	// See [Type.Identify].
 	Identity []*Field
 
 	byName map[string]*Field
@@ -189,11 +190,18 @@ func (r reader) fields(d *Type, t reflect.Type, prefix []int) {
 	}
 }
 
-// identity is the merge key, and for ports the protocol with it: one number may
-// be open in several protocols, a fact that merge keys do not know.
+// moreKeys names the field that belongs to an element's identity together with
+// its merge key, where the API declares two (x-kubernetes-list-map-keys): one port
+// number may be open for several protocols, and one topology may be constrained
+// twice. A strategic merge knows the first key only.
+var moreKeys = map[string]string{
+	"containerPort": "protocol",
+	"topologyKey":   "whenUnsatisfiable",
+}
+
 func identity(elem *Type, key *Field) []*Field {
-	if protocol := elem.Field("protocol"); key.Name == "containerPort" && protocol != nil {
-		return []*Field{key, protocol}
+	if second := elem.Field(moreKeys[key.Name]); second != nil {
+		return []*Field{key, second}
 	}
 	return []*Field{key}
 }

@@ -1,6 +1,3 @@
-// Package inject is the one engine: it composes decide, annotations, render, merge,
-// proxy, classic, status and patch. The webhook, the manifest commands, explain,
-// plan, the benchmarks and the fuzzers all call Snapshot.Inject.
 package inject
 
 import (

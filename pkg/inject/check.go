@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
@@ -52,7 +52,7 @@ func (s *Snapshot) Unusable() error {
 func (s *Snapshot) Warnings() []string {
 	out := slices.Clone(s.config.Notes)
 	for _, pod := range samples() {
-		for _, warning := range s.unknown(pod) {
+		for _, warning := range s.unknownFields(pod) {
 			if !slices.Contains(out, warning) {
 				out = append(out, warning)
 			}
@@ -61,49 +61,42 @@ func (s *Snapshot) Warnings() []string {
 	return out
 }
 
-// unknown renders the default templates for a pod and lists unknown fields.
+// unknownFields renders the default templates for a pod and lists unknown fields.
 // Errors are left to Check.
-func (s *Snapshot) unknown(pod *corev1.Pod) (out []string) {
+func (s *Snapshot) unknownFields(pod *corev1.Pod) (out []string) {
 	defer func() { _ = recover() }()
 	if s.config.Dialect == config.Classic {
 		return nil
 	}
-	owner := ownerOf(pod, "default")
-	in := &injection{work: &work{s: s, req: &Request{}, original: pod, namespace: "default", owner: &owner}}
-	names, err := s.selectTemplates(nil)
+	r := s.sampleRequest(pod)
+	if r.prepare() != nil {
+		return nil
+	}
+	overlays, err := r.render(r.received)
 	if err != nil {
 		return nil
 	}
-	if in.proxyConfig, err = s.proxyConfig(nil); err != nil {
-		return nil
-	}
-	data := in.data(pod)
-	for _, name := range names {
-		overlay, err := in.overlay(name, data)
-		if err != nil {
-			continue
-		}
-		for _, u := range overlay.Unknown() {
-			out = append(out, fmt.Sprintf("template %q: %s is not a field of a pod that this version knows, it is passed on unchecked", name, u))
+	for _, o := range overlays {
+		for _, path := range o.overlay.Unknown().Paths() {
+			out = append(out, fmt.Sprintf("template %q: %s is not a field of a pod that this version knows, it is passed on unchecked", o.template, path))
 		}
 	}
 	return out
 }
 
+// try injects a pod, whatever policy and selectors say.
 func (s *Snapshot) try(pod *corev1.Pod) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &PanicError{Value: r}
+			err = panicked(r)
 		}
 	}()
-	object, err := json.Marshal(pod)
-	if err != nil {
-		return err
-	}
-	req := &Request{Object: object, Namespace: "default"}
-	res := s.describe(pod, req)
-	_, err = (&work{s: s, req: req, original: pod, namespace: res.Namespace, owner: &res.Workload}).run()
+	_, err = s.sampleRequest(pod).inject()
 	return err
+}
+
+func (s *Snapshot) sampleRequest(pod *corev1.Pod) *request {
+	return s.newRequest(&Request{Namespace: "default"}, &podmodel.Pod{Pod: pod})
 }
 
 // samples are pods that make templates take their different ways.

@@ -1,40 +1,85 @@
 package inject
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/classic"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
-// classic injects one pod in the classic dialect.
-func (w *work) classic() (*corev1.Pod, error) {
-	pod := proxy.CopyForWrite(classicStripped(w.original))
-	f, err := w.fragment(pod)
+// injectClassic returns the pod injected in the classic dialect.
+func (r *request) injectClassic() (*podmodel.Pod, error) {
+	pod := copyForWrite(r.withoutEarlierClassic())
+	fragment, err := r.renderClassic(pod)
 	if err != nil {
 		return nil, err
 	}
-	f.Append(pod)
-	if w.s.tokenGroup() {
+	fragment.Append(pod.Pod)
+	if r.tokenGroup() {
 		classic.SetTokenGroup(&pod.Spec)
 	}
-	if f.RewriteAppHTTPProbe {
-		classic.RedirectProbes(pod)
+	if fragment.RewriteAppHTTPProbe {
+		classic.RedirectProbes(pod.Pod)
 	}
-	now := status.Of(&corev1.PodSpec{
-		InitContainers: f.InitContainers, Containers: f.Containers,
-		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
-	})
-	w.noteStatus(&now)
-	now.Version = w.s.config.TemplateHash(config.ClassicTemplate)
-	pod.Annotations[status.Key] = now.String()
-	for k, v := range w.s.config.InjectedAnnotations {
-		pod.Annotations[k] = v
-	}
+	r.recordClassic(pod, fragment)
 	return pod, nil
+}
+
+// uninjectClassic returns the pod without an injection of the classic dialect.
+// Whatever the template sets besides its lists is removed where it still stands.
+func (r *request) uninjectClassic() (*podmodel.Pod, error) {
+	pod := copyForWrite(r.withoutEarlierClassic())
+	r.removeInjectedAnnotations(pod)
+	fragment, err := r.renderClassic(pod)
+	if err != nil {
+		return nil, err
+	}
+	if r.tokenGroup() {
+		classic.UnsetTokenGroup(&pod.Spec)
+	}
+	fragment.Revert(pod.Pod)
+	return pod, nil
+}
+
+// withoutEarlierClassic returns the pod without an earlier injection: what its
+// status names, or else what the first injectors added.
+func (r *request) withoutEarlierClassic() *podmodel.Pod {
+	earlier := r.earlier
+	if earlier.Empty() {
+		earlier = status.Legacy()
+	}
+	out := status.WithoutLists(status.WithoutContainers(r.received, earlier, status.Overrides{}), earlier)
+	classic.RestoreProbes(&out.Spec, proxy.FindContainer(r.received.Spec.Containers, proxy.Name))
+	return out
+}
+
+// renderClassic executes the template for a pod without an earlier injection. The
+// fragment must not be written to.
+func (r *request) renderClassic(pod *podmodel.Pod) (*classic.Fragment, error) {
+	meta := pod.ObjectMeta
+	meta.Namespace = r.namespace
+	deployment := r.owner.ObjectMeta
+	if r.asked.Owner == nil {
+		deployment = meta
+	}
+	mesh := r.config.ClassicMesh
+	fragment, err := execute(r.Snapshot.templates[config.ClassicTemplate], &render.ClassicData{
+		DeploymentMeta: &deployment,
+		ObjectMeta:     &meta,
+		Spec:           &pod.Spec,
+		ProxyConfig:    mesh.DefaultConfig,
+		MeshConfig:     mesh,
+	}, &r.fragments, classic.ParseFragment)
+	if err != nil {
+		return nil, refuseRendering(config.ClassicTemplate, err)
+	}
+	return fragment, nil
 }
 
 // tokenGroup reports whether proxies get their certificates by secret discovery,
@@ -44,34 +89,14 @@ func (s *Snapshot) tokenGroup() bool {
 	return mesh.EnableSdsTokenMount && mesh.SdsUdsPath != ""
 }
 
-// fragment renders the template for a pod that carries no earlier injection. It
-// must not be changed.
-func (w *work) fragment(pod *corev1.Pod) (*classic.Fragment, error) {
-	meta := pod.ObjectMeta
-	meta.Namespace = w.namespace
-	deployment := w.owner.ObjectMeta
-	if w.req.Owner == nil {
-		deployment = meta
-	}
-	mesh := w.s.config.ClassicMesh
-	f, err := show(w.s.templates[config.ClassicTemplate], &render.ClassicData{
-		DeploymentMeta: &deployment,
-		ObjectMeta:     &meta,
-		Spec:           &pod.Spec,
-		ProxyConfig:    mesh.DefaultConfig,
-		MeshConfig:     mesh,
-	}, &w.s.fragments, classic.ParseFragment)
-	return f, refuseRendering(config.ClassicTemplate, err)
-}
-
-// classicStripped returns the pod without an earlier injection: what its status
-// names, or else what the first injectors added. The pod given is not changed.
-func classicStripped(pod *corev1.Pod) *corev1.Pod {
-	before, _ := status.Read(pod.Annotations)
-	if before.Empty() {
-		before = status.Legacy()
-	}
-	out := status.WithoutLists(status.WithoutContainers(pod, before, status.Overrides{}), before)
-	classic.RestoreProbes(&out.Spec, proxy.FindContainer(pod.Spec.Containers, proxy.Name))
-	return out
+// recordClassic notes on the pod what the template has added.
+func (r *request) recordClassic(pod *podmodel.Pod, f *classic.Fragment) {
+	added := status.Of(&corev1.PodSpec{
+		InitContainers: f.InitContainers, Containers: f.Containers,
+		Volumes: f.Volumes, ImagePullSecrets: f.ImagePullSecrets,
+	})
+	r.noteAdded(&added)
+	added.Version = r.config.TemplateHash(config.ClassicTemplate)
+	pod.Annotations[status.Key] = added.String()
+	maps.Copy(pod.Annotations, r.config.InjectedAnnotations)
 }

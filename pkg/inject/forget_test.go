@@ -1,9 +1,10 @@
 package inject
 
 import (
+	"reflect"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 func TestPossibleOriginals(t *testing.T) {
@@ -22,10 +23,20 @@ func TestPossibleOriginals(t *testing.T) {
 }
 
 func TestRemoveTemplateFields(t *testing.T) {
-	yes := true
-	spec := &corev1.PodSpec{ServiceAccountName: "a", ShareProcessNamespace: &yes, DNSConfig: &corev1.PodDNSConfig{Searches: []string{"own"}}, Volumes: []corev1.Volume{{Name: "v"}}}
-	removeTemplateFields(spec, &corev1.PodSpec{ShareProcessNamespace: &yes, DNSConfig: &corev1.PodDNSConfig{Searches: []string{"x"}}, Volumes: []corev1.Volume{{Name: "v"}}})
-	if spec.ShareProcessNamespace != nil || spec.DNSConfig == nil || spec.ServiceAccountName != "a" || len(spec.Volumes) != 1 {
-		t.Errorf("left %+v", spec)
+	decode := func(text string) *podmodel.Pod {
+		pod, err := podmodel.Decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pod
+	}
+	pod := decode(`{"newTop":1,"spec":{"serviceAccountName":"a","shareProcessNamespace":true,"dnsConfig":{"searches":["own"],"new":1},
+		"volumes":[{"name":"v","new":1}],"newSame":{"a": 1},"newOther":1}}`)
+	template := decode(`{"newTop":1,"spec":{"shareProcessNamespace":true,"dnsConfig":{"searches":["x"],"new":1},
+		"volumes":[{"name":"v","new":1}],"newSame":{"a":1},"newOther":2}}`)
+	removeTemplateFields(pod, template)
+	want := decode(`{"spec":{"serviceAccountName":"a","dnsConfig":{"searches":["own"]},"volumes":[{"name":"v","new":1}],"newOther":1}}`)
+	if !reflect.DeepEqual(pod.Pod, want.Pod) || !podmodel.Equal(pod.Unknown, want.Unknown) {
+		t.Errorf("left %+v, unknown %v", pod.Spec, pod.Unknown.Paths())
 	}
 }

@@ -2,8 +2,11 @@ package inject_test
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,7 +238,8 @@ func TestForeignPartsStay(t *testing.T) {
 				t.Errorf("annotation %s: was %q, is %q", k, v, after.Annotations[k])
 			}
 		}
-		if n := strings.Count(string(object), "OfTomorrow"); n != strings.Count(string(out), "OfTomorrow") {
+		// Those in the annotation of declared containers have their quotes escaped.
+		if n := strings.Count(string(object), `OfTomorrow":`); n != strings.Count(string(out), `OfTomorrow":`) {
 			t.Errorf("fields that today's types do not have are gone: %s", out)
 		}
 	})
@@ -288,4 +292,76 @@ func TestEarlierPodsChangeNothing(t *testing.T) {
 			t.Errorf("%s\nwas answered with\n%s\nand now with\n%s", old.object, old.patch, now)
 		}
 	})
+}
+
+// Unknown fields of templates and of the user's own containers go through the whole
+// engine: merged like ordinary fields, the user's value winning, and taken out
+// again.
+func TestUnknownFieldsThroughTheEngine(t *testing.T) {
+	const template = `metadata: {newMeta: 1}
+spec:
+  newObj: {a: 1}
+  containers:
+  - name: istio-proxy
+    image: proxy
+    newField: template
+    newOther: template
+    newBoth: {template: 1, both: 1}
+    ports: [{containerPort: 53, protocol: UDP, newField: udp}, {containerPort: 80, protocol: TCP}]
+`
+	const pod = `{"metadata":{"name":"a"},"spec":{"newObj":{"b":2},"containers":[{"name":"app","image":"app","newApp":1},` +
+		`{"name":"istio-proxy","image":"auto","newField":"user","newBoth":{"user":2,"both":2},"securityContext":{"newUser":1}}]}}`
+	s := of(t, sidecar(template), "", "", inject.Options{})
+	first := injected(t, s, []byte(pod))
+	var got struct {
+		Metadata struct{ NewMeta int }
+		Spec     struct {
+			NewObj     map[string]int
+			Containers []map[string]any
+		}
+	}
+	if err := json.Unmarshal(first, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Spec.Containers) != 2 {
+		t.Fatalf("%s", first)
+	}
+	want := map[string]any{
+		"newField": "user", "newOther": "template", "newBoth": map[string]any{"template": 1.0, "both": 2.0, "user": 2.0},
+		"securityContext": map[string]any{"newUser": 1.0},
+		"ports": []any{
+			map[string]any{"containerPort": 53.0, "protocol": "UDP", "newField": "udp"},
+			map[string]any{"containerPort": 80.0, "protocol": "TCP"},
+		},
+	}
+	proxy := got.Spec.Containers[1]
+	for name, value := range want {
+		if !reflect.DeepEqual(proxy[name], value) {
+			t.Errorf("%s of the proxy is %v, want %v", name, proxy[name], value)
+		}
+	}
+	if got.Metadata.NewMeta != 1 || !maps.Equal(got.Spec.NewObj, map[string]int{"a": 1, "b": 2}) || got.Spec.Containers[0]["newApp"] != 1.0 {
+		t.Errorf("%s", first)
+	}
+	if second := injected(t, s, first); !sameJSON(t, first, second) {
+		t.Errorf("injected again\n%s\nwas\n%s", second, first)
+	}
+	diff, err := s.Uninject(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What merged into an object of the user's cannot be told apart again.
+	original := strings.Replace(pod, `{"b":2}`, `{"a":1,"b":2}`, 1)
+	if back := applied(t, first, diff); !sameJSON(t, back, []byte(original)) {
+		t.Errorf("uninjected\n%s\nwant\n%s", back, original)
+	}
+}
+
+func sameJSON(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal(a, &x), json.Unmarshal(b, &y)); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
 }

@@ -30,8 +30,8 @@ type Snapshot struct {
 	// inbound is the template field InboundTrafficPolicyMode.
 	inbound string
 	// overlays and fragments are the only parts that change; they may at any time.
-	overlays  texts[*merge.Overlay]
-	fragments texts[*classic.Fragment]
+	overlays  parseCache[*merge.Overlay]
+	fragments parseCache[*classic.Fragment]
 }
 
 // Compile makes a snapshot. The error names every template that cannot be
@@ -131,11 +131,11 @@ func inboundMode(mesh *meshconfig.MeshConfig) string {
 	return "passthrough"
 }
 
-// proxyConfig returns what a pod's proxy is configured with: the mesh's
-// default, overlaid with the pod's annotation.
-func (s *Snapshot) proxyConfig(annotations map[string]string) (*meshconfig.ProxyConfig, error) {
+// proxyConfigOf returns what the proxy of a pod with these annotations is configured
+// with: the mesh's default, overlaid with the annotation.
+func (s *Snapshot) proxyConfigOf(all map[string]string) (*meshconfig.ProxyConfig, error) {
 	base := s.config.Mesh.GetDefaultConfig()
-	text, ok := annotations[proxyConfigKey]
+	text, ok := all[proxyConfigKey]
 	if !ok {
 		return base, nil
 	}

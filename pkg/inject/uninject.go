@@ -3,12 +3,16 @@ package inject
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
@@ -35,72 +39,61 @@ func (s *Snapshot) Uninject(object []byte) ([]byte, error) {
 // UninjectFor is Uninject for a pod about which more is known: namespace, owner
 // and path of the request should be those that it was injected with, since they
 // show in what templates have given it.
-func (s *Snapshot) UninjectFor(req Request) (_ []byte, err error) {
+func (s *Snapshot) UninjectFor(asked Request) (_ []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &PanicError{Value: r}
+			err = panicked(r)
 		}
 	}()
-	object, err := decode(req.Object)
+	r, err := s.decode(&asked)
 	if err != nil {
 		return nil, err
 	}
-	pod := object.pod
-	before, present := status.Read(pod.Annotations)
-	if !present {
+	all := r.received.Annotations
+	if r.earlier, r.reinvoked = status.Read(all); !r.reinvoked {
 		return nil, nil
 	}
-	if before.Empty() && s.config.Dialect != config.Classic {
-		return nil, fmt.Errorf("annotation %s: not readable, so it cannot be told what was injected: %.80q", status.Key, pod.Annotations[status.Key])
-	}
-	about := s.describe(pod, &req)
-	u := &undo{Snapshot: s, req: &req, namespace: about.Namespace, owner: &about.Workload}
-	run := u.current
+	run := r.uninjectCurrent
 	if s.config.Dialect == config.Classic {
-		run = u.classic
+		run = r.uninjectClassic
+	} else if r.earlier.Empty() {
+		return nil, fmt.Errorf("annotation %s: not readable, so it cannot be told what was injected: %.80q", status.Key, all[status.Key])
 	}
-	out, err := run(pod, before)
+	pod, err := run()
 	if err != nil {
 		return nil, err
 	}
-	return object.diff(out)
+	return patch.Diff(r.received, pod)
 }
 
-// undo takes one injection out.
-type undo struct {
-	*Snapshot
-	req       *Request
-	namespace string
-	owner     *Owner
-}
-
-func (s *undo) current(pod *corev1.Pod, before status.Status) (*corev1.Pod, error) {
-	saved, err := status.ReadOverrides(pod.Annotations)
-	if err != nil {
+// uninjectCurrent returns the pod without its injection.
+func (r *request) uninjectCurrent() (*podmodel.Pod, error) {
+	var err error
+	if r.saved, err = status.ReadOverrides(r.received.Annotations); err != nil {
 		return nil, err
 	}
-	out := proxy.CopyForWrite(status.WithoutLists(pod, before))
+	pod := copyForWrite(status.WithoutLists(r.received, r.earlier))
 	// The records are on the proxy, so they are read before it is removed.
-	proxy.RevertProbes(out)
-	proxy.RevertSecurePort(out)
-	s.metrics().Revert(out)
-	proxy.NewLocation(s.req.Path, s.values.cluster, s.values.network, nil).Revert(out)
-	out = proxy.CopyForWrite(status.WithoutContainers(out, before, asDeclared(saved)))
-	delete(out.Annotations, status.OverridesKey)
-	if slices.Contains(before.InitContainers, proxy.Name) || slices.Contains(before.Containers, proxy.Name) {
-		proxy.MoveBack(&out.Spec)
+	proxy.RevertProbes(pod.Pod)
+	proxy.RevertSecurePort(pod.Pod)
+	r.metrics().Revert(pod.Pod)
+	r.location(nil).Revert(pod.Pod)
+	pod = copyForWrite(status.WithoutContainers(pod, r.earlier, asDeclared(r.saved)))
+	delete(pod.Annotations, status.OverridesKey)
+	if slices.Contains(r.earlier.InitContainers, proxy.Name) || slices.Contains(r.earlier.Containers, proxy.Name) {
+		proxy.MoveBack(pod)
 	}
-	s.removeInjectedAnnotations(out)
-	if err := s.forgetRendered(out); err != nil {
+	r.removeInjectedAnnotations(pod)
+	if err := r.removeRendered(pod); err != nil {
 		return nil, err
 	}
-	return out, nil
+	return pod, nil
 }
 
 // asDeclared gives containers that came without an image the one that users
 // write there.
 func asDeclared(saved status.Overrides) status.Overrides {
-	named := func(list []corev1.Container) []corev1.Container {
+	named := func(list []podmodel.Container) []podmodel.Container {
 		list = slices.Clone(list)
 		for i := range list {
 			if list[i].Image == "" {
@@ -113,84 +106,123 @@ func asDeclared(saved status.Overrides) status.Overrides {
 }
 
 // removeInjectedAnnotations removes the annotations that every injected pod gets.
-func (s *undo) removeInjectedAnnotations(pod *corev1.Pod) {
-	for k, v := range s.config.InjectedAnnotations {
+func (r *request) removeInjectedAnnotations(pod *podmodel.Pod) {
+	for k, v := range r.config.InjectedAnnotations {
 		if pod.Annotations[k] == v {
 			delete(pod.Annotations, k)
 		}
 	}
 }
 
-// forgetRendered removes the labels, annotations and fields of the spec that
+// removeRendered removes the labels, annotations and fields of the spec that
 // templates give to this pod. One counts as theirs when it comes back by itself,
 // with the same value, after it has been removed; or, where a template appends
 // to what the user has written, after the last item has been removed.
-func (s *undo) forgetRendered(pod *corev1.Pod) error {
-	for _, list := range []func(*corev1.Pod) *map[string]string{labelsOf, annotationsOf} {
-		for _, key := range slices.Sorted(maps.Keys(*list(pod))) {
-			if err := s.forgetKey(pod, list, key); err != nil {
-				return err
-			}
+func (r *request) removeRendered(pod *podmodel.Pod) error {
+	for _, entries := range []func(*podmodel.Pod) *map[string]string{labelsOf, annotationsOf} {
+		for _, key := range slices.Sorted(maps.Keys(*entries(pod))) {
+			r.removeRenderedEntry(pod, entries, key)
 		}
 	}
-	template, err := s.templatePod(pod)
+	template, err := r.templatePod(pod)
 	if err != nil {
 		return err
 	}
-	removeTemplateFields(&pod.Spec, &template.Spec)
+	removeTemplateFields(pod, template)
 	return nil
 }
 
-func labelsOf(p *corev1.Pod) *map[string]string      { return &p.Labels }
-func annotationsOf(p *corev1.Pod) *map[string]string { return &p.Annotations }
+func labelsOf(p *podmodel.Pod) *map[string]string      { return &p.Labels }
+func annotationsOf(p *podmodel.Pod) *map[string]string { return &p.Annotations }
 
-func (s *undo) forgetKey(pod *corev1.Pod, list func(*corev1.Pod) *map[string]string, key string) error {
+// removeRenderedEntry removes a label or annotation, or what a template has
+// appended to it.
+func (r *request) removeRenderedEntry(pod *podmodel.Pod, entries func(*podmodel.Pod) *map[string]string, key string) {
 	// Without this one another set of templates would be rendered.
 	if key == templatesKey {
-		return nil
+		return
 	}
-	value := (*list(pod))[key]
-	without := *pod
-	m := maps.Clone(*list(pod))
-	*list(&without) = m
-	for _, less := range possibleOriginals(value) {
-		if less == nil {
-			delete(m, key)
+	value := (*entries(pod))[key]
+	without := pod.Copy()
+	changed := maps.Clone(*entries(pod))
+	*entries(without) = changed
+	for _, original := range possibleOriginals(value) {
+		if original == nil {
+			delete(changed, key)
 		} else {
-			m[key] = *less
+			changed[key] = *original
 		}
-		template, err := s.templatePod(&without)
+		template, err := r.templatePod(without)
 		if err != nil {
 			// What a template cannot do without is not of its making.
 			continue
 		}
-		if again, ok := (*list(template))[key]; ok && again == value {
-			*list(pod) = m
-			return nil
+		if again, ok := (*entries(template))[key]; ok && again == value {
+			*entries(pod) = changed
+			return
 		}
 	}
-	return nil
 }
 
-// templatePod returns what the templates alone make of a pod.
-func (s *undo) templatePod(pod *corev1.Pod) (*corev1.Pod, error) {
-	in, err := s.prepared(pod)
+// templatePod returns what the templates alone make of a pod that carries no
+// injection.
+func (r *request) templatePod(pod *podmodel.Pod) (*podmodel.Pod, error) {
+	other := &request{Snapshot: r.Snapshot, asked: r.asked, received: pod, namespace: r.namespace, owner: r.owner}
+	var err error
+	if other.templates, err = r.selectTemplates(pod.Annotations); err != nil {
+		return nil, err
+	}
+	if other.proxyConfig, err = r.proxyConfigOf(pod.Annotations); err != nil {
+		return nil, refuse(decide.InvalidAnnotation, err)
+	}
+	overlays, err := other.render(pod)
 	if err != nil {
 		return nil, err
 	}
-	if in.names, err = s.selectTemplates(pod.Annotations); err != nil {
-		return nil, err
+	template := newPod()
+	for _, o := range overlays {
+		if err := o.apply(template); err != nil {
+			return nil, err
+		}
 	}
-	err = in.render(pod)
-	return in.template, err
+	return template, nil
 }
 
-func (s *undo) prepared(pod *corev1.Pod) (*injection, error) {
-	in := &injection{
-		work:     &work{s: s.Snapshot, req: s.req, original: pod, namespace: s.namespace, owner: s.owner},
-		template: &corev1.Pod{},
+// removeTemplateFields removes from a pod the fields of the spec, and the unknown
+// fields, that a template sets, where they still have the template's value. Lists
+// whose items the status annotation names stay as they are.
+func removeTemplateFields(pod, template *podmodel.Pod) {
+	s, t := reflect.ValueOf(&pod.Spec).Elem(), reflect.ValueOf(&template.Spec).Elem()
+	for i := range t.NumField() {
+		switch t.Type().Field(i).Name {
+		case "Containers", "InitContainers", "Volumes", "ImagePullSecrets", "EphemeralContainers":
+			continue
+		}
+		if !t.Field(i).IsZero() && equality.Semantic.DeepEqual(s.Field(i).Interface(), t.Field(i).Interface()) {
+			s.Field(i).SetZero()
+		}
 	}
-	var err error
-	in.proxyConfig, err = s.proxyConfig(pod.Annotations)
-	return in, refuse(decide.InvalidAnnotation, err)
+	added := template.Unknown.Below("spec")
+	for _, list := range []string{"containers", "initContainers", "volumes", "imagePullSecrets", "ephemeralContainers"} {
+		added = added.WithBelow(list, nil)
+	}
+	pod.Unknown = pod.Unknown.Without(template.Unknown.WithBelow("spec", added))
+}
+
+// possibleOriginals returns what the value of a label or annotation may have been
+// before a template set it or appended to it: nothing (nil), the comma separated
+// list without its last item, or the JSON array without its last object.
+func possibleOriginals(value string) []*string {
+	out := []*string{nil}
+	add := func(s string) { out = append(out, &s) }
+	if i := strings.LastIndexByte(value, ']'); i >= 0 {
+		if j := strings.LastIndex(value[:i], ", {"); j >= 0 {
+			add(value[:j] + value[i:])
+		}
+		return out
+	}
+	if i := strings.LastIndexByte(value, ','); i >= 0 {
+		add(strings.TrimRight(value[:i], " "))
+	}
+	return out
 }

@@ -8,123 +8,131 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// presence tells what counts as there when two values meet. It decides between
-// merging and taking, which treat directives in different ways.
-type presence bool
-
-const (
-	// ofPod: what the pod's JSON would show, so an empty map is not there.
-	ofPod presence = false
-	// ofOverlay: the value was itself taken from the overlay a moment ago, so
-	// an empty map is there if it was written down.
-	ofOverlay presence = true
-)
-
-func (p presence) of(f *podschema.Field, v reflect.Value) bool {
+// present reports whether a pod's JSON shows a value that could be merged with:
+// an empty map or list that is left out could not.
+func present(f *podschema.Field, v reflect.Value) bool {
 	switch {
 	case f.Pointer:
 		return !v.IsNil()
 	case f.Type.Kind == podschema.Map || f.Type.Kind == podschema.List:
-		if f.OmitEmpty && p == ofPod {
+		if f.OmitEmpty {
 			return v.Len() > 0
 		}
 		return !v.IsNil()
 	case f.Type.Kind == podschema.Struct:
-		return p == ofPod && !f.OmitZero || !v.IsZero()
+		return !f.OmitZero || !v.IsZero()
 	}
 	return true
 }
 
-// apply merges an object of the overlay into a struct or a map that is there.
-// dst itself is the caller's to write to. What it refers to may be shared, so
-// whatever is changed below is copied first, level by level.
-func apply(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
+// apply merges an object of the overlay into a struct or a map, and returns the
+// unknown fields that the result has. dst itself is the caller's to write to. What
+// it refers to may be shared, so whatever is changed below is copied first, level
+// by level. The unknown fields given are not changed.
+func apply(dst reflect.Value, unknown *podmodel.Fields, t *podschema.Type, n *node) (*podmodel.Fields, error) {
 	if n.patched() {
 		return applyPatch(dst, t, n)
 	}
 	if t.Kind == podschema.Map {
 		ownMap(dst, t, int(n.count))
 	}
-	if n.directives != nil {
-		if err := applyDirectives(dst, t, n, p); err != nil {
-			return err
+	var err error
+	if n.extras != nil {
+		if unknown, err = applyDirectives(dst, unknown, t, n); err != nil {
+			return nil, err
 		}
 	}
 	if t.Kind == podschema.Map {
 		applyEntries(dst, t, n)
-		return nil
+		return nil, nil
 	}
+	owned := false
 	for _, m := range n.children() {
-		if n.ordered(m.name) {
-			continue
-		}
-		if err := applyField(dst, m.field, m, p); err != nil {
-			return at(m.name, err)
+		switch {
+		case n.ordered(m.name):
+		case m.field == nil:
+			if !owned {
+				unknown, owned = unknown.Clone(), true
+			}
+			mergeUnknown(unknown, m)
+		default:
+			old := unknown.Below(m.name)
+			below, err := applyField(dst, old, m.field, m)
+			if err != nil {
+				return nil, at(m.name, err)
+			}
+			if below != old {
+				unknown, owned = unknown.WithBelow(m.name, below), false
+			}
 		}
 	}
-	return nil
+	if unknown.Empty() {
+		return nil, nil
+	}
+	return unknown, nil
 }
 
-// ordered tells whether a list has been merged together with its order.
+// ordered reports whether a list has been merged together with its order.
 func (n *node) ordered(name string) bool {
-	return n.directives != nil && slices.ContainsFunc(n.orders, func(d directive) bool { return d.name == name })
+	return n.extras != nil && slices.ContainsFunc(n.orders, func(d directive) bool { return d.name == name })
 }
 
-func applyDirectives(dst reflect.Value, t *podschema.Type, n *node, p presence) error {
-	if err := applyRetain(dst, t, n); err != nil {
-		return at(retainDirective, err)
+func applyDirectives(dst reflect.Value, unknown *podmodel.Fields, t *podschema.Type, n *node) (*podmodel.Fields, error) {
+	unknown, err := applyRetain(dst, unknown, t, n)
+	if err != nil {
+		return nil, at(retainDirective, err)
 	}
 	for i := range n.orders {
 		d := &n.orders[i]
-		if err := applyOrder(dst, d, n.member(d.name), p); err != nil {
-			return at(d.name, err)
+		below, err := applyOrder(dst, unknown.Below(d.name), d, n.member(d.name))
+		if err != nil {
+			return nil, at(d.name, err)
 		}
+		unknown = unknown.WithBelow(d.name, below)
 	}
 	for i := range n.deletions {
-		if err := applyDeletion(dst, &n.deletions[i], p); err != nil {
-			return at(deletionPrefix+n.deletions[i].name, err)
-		}
+		applyDeletion(dst, &n.deletions[i])
 	}
-	return nil
+	return unknown, nil
 }
 
-func applyPatch(dst reflect.Value, t *podschema.Type, n *node) error {
+func applyPatch(dst reflect.Value, t *podschema.Type, n *node) (*podmodel.Fields, error) {
 	switch {
 	case n.patch.kind == text && n.patch.scalar == replaceValue:
-		dst.SetZero()
-		build(dst, t, n, asIs)
-		return nil
+		dst.Set(reflect.ValueOf(n.value).Elem())
+		return n.fields(), nil
 	case n.patch.kind == text && n.patch.scalar == deleteValue:
 		dst.SetZero()
 		if t.Kind == podschema.Map {
 			dst.Set(reflect.MakeMap(t.Go))
 		}
-		return nil
+		return nil, nil
 	}
-	return at(patchDirective, errorf("is %s, must be %q or %q", n.patch, replaceValue, deleteValue))
+	return nil, at(patchDirective, errorf("is %s, must be %q or %q", n.patch, replaceValue, deleteValue))
 }
 
 // applyRetain clears what $retainKeys does not name. Whatever the overlay sets
 // must be named.
-func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
+func applyRetain(dst reflect.Value, unknown *podmodel.Fields, t *podschema.Type, n *node) (*podmodel.Fields, error) {
 	if n.retain == nil {
-		return nil
+		return unknown, nil
 	}
 	if n.retain.kind != list {
-		return errorf("is %s, must be a list of names", n.retain)
+		return nil, errorf("is %s, must be a list of names", n.retain)
 	}
 	names := make(map[string]bool, n.retain.count)
 	for _, item := range n.retain.children() {
 		if item.kind != text {
-			return errorf("contains %s, must be a list of names", item)
+			return nil, errorf("contains %s, must be a list of names", item)
 		}
 		names[item.scalar] = true
 	}
 	for _, m := range n.children() {
 		if m.kind != null && !names[m.name] {
-			return errorf("does not name %q, which is set beside it", m.name)
+			return nil, errorf("does not name %q, which is set beside it", m.name)
 		}
 	}
 	if t.Kind == podschema.Map {
@@ -133,14 +141,21 @@ func applyRetain(dst reflect.Value, t *podschema.Type, n *node) error {
 				dst.SetMapIndex(key, reflect.Value{})
 			}
 		}
-		return nil
+		return nil, nil
+	}
+	kept := unknown.Clone()
+	for name := range unknown.Values() {
+		if !names[name] {
+			kept.Set(name, nil)
+		}
 	}
 	for i := range t.Fields {
 		if f := &t.Fields[i]; !names[f.Name] {
 			f.Of(dst).SetZero()
+			kept.SetBelow(f.Name, nil)
 		}
 	}
-	return nil
+	return kept, nil
 }
 
 // ownMap replaces a map by a copy with room for more entries, or by a new one.
@@ -166,38 +181,60 @@ func cloneMap[M ~map[K]V, K comparable, V any](m M, more int) M {
 }
 
 func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {
+	if texts, ok := dst.Addr().Interface().(*map[string]string); ok {
+		for _, m := range n.children() {
+			if m.kind == null {
+				delete(*texts, m.name)
+			} else {
+				(*texts)[m.name] = m.scalar
+			}
+		}
+		return
+	}
+	added := reflect.ValueOf(n.value).Elem()
 	for _, m := range n.children() {
-		if m.kind == null {
-			dst.SetMapIndex(mapKey(t, m.name), reflect.Value{})
-		} else {
-			buildEntry(dst, t, m, cleaned)
+		key, value := mapKey(t, m.name), reflect.Value{}
+		if m.kind != null {
+			value = added.MapIndex(key)
+		}
+		dst.SetMapIndex(key, value)
+	}
+}
+
+// applyField merges a value of the overlay into a field, and returns the unknown
+// fields below it.
+func applyField(owner reflect.Value, unknown *podmodel.Fields, f *podschema.Field, n *node) (*podmodel.Fields, error) {
+	dst := f.Of(owner)
+	if n.kind != null && present(f, dst) {
+		switch {
+		case n.kind == object && !f.Replace && (f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map):
+			return apply(ownHeld(dst, f.Pointer), unknown, f.Type, n)
+		case n.kind == list && f.Type.Kind == podschema.List && f.Merge:
+			return applyList(dst, unknown, f, n)
 		}
 	}
-}
-
-func applyField(owner reflect.Value, f *podschema.Field, n *node, p presence) error {
-	dst := f.Of(owner)
-	taken := f.Type.Kind == podschema.Struct || f.Type.Kind == podschema.Map
-	switch {
-	case n.kind == null || !p.of(f, dst):
-	case n.kind == object && f.Replace:
-		dst.SetZero()
-		buildHeld(dst, f.Type, f.Pointer, n, asIs)
-		return nil
-	case n.kind == object && taken:
-		return apply(ownHeld(dst, f.Pointer), f.Type, n, p)
-	case n.kind == list && f.Type.Kind == podschema.List:
-		return applyList(dst, f, n, p)
-	}
 	dst.SetZero()
-	if cleaned.keeps(n) {
-		buildHeld(dst, f.Type, f.Pointer, n, cleaned)
+	if n.kind == null || n.patched() {
+		return nil, nil
 	}
-	return nil
+	set(dst, f.Type, f.Pointer, n)
+	return n.fields(), nil
 }
 
-// ownHeld returns the place where a value stands, which a pointer to it has to
-// itself from now on.
+// set sets dst to the value of n.
+func set(dst reflect.Value, t *podschema.Type, pointer bool, n *node) {
+	switch {
+	case n.kind == null:
+	case pointer:
+		dst.Set(reflect.ValueOf(n.value))
+	case n.value != nil:
+		dst.Set(reflect.ValueOf(n.value).Elem())
+	default:
+		_ = scalar(dst, t, n) // as the resolver has done, without an error
+	}
+}
+
+// ownHeld returns the value to write to, which a pointer to it no longer shares.
 func ownHeld(dst reflect.Value, pointer bool) reflect.Value {
 	if !pointer {
 		return dst
@@ -208,32 +245,28 @@ func ownHeld(dst reflect.Value, pointer bool) reflect.Value {
 	return dst.Elem()
 }
 
-// applyDeletion removes scalars from a list. For a list of objects the reference
-// reads it as one more list to merge.
-func applyDeletion(owner reflect.Value, d *directive, p presence) error {
+// applyDeletion removes plain values from a list.
+func applyDeletion(owner reflect.Value, d *directive) {
 	if d.field == nil {
-		return nil
+		return
 	}
 	dst := d.field.Of(owner)
-	switch {
-	case d.value.kind == null:
+	if d.value.kind == null {
 		dst.SetZero()
-		return nil
-	case d.field.Type.Kind != podschema.List || d.value.kind != list || !p.of(d.field, dst):
-		return nil
-	case d.field.Type.Elem.Kind == podschema.Struct:
-		if d.field.Key() == nil {
-			return errorf("the items of this list have no key to be told apart by")
-		}
-		return applyKeyed(dst, d.field, d.value, p)
+		return
 	}
-	drop := scalarKeys(d.value)
+	if d.field.Type.Kind != podschema.List || !present(d.field, dst) {
+		return
+	}
+	deleted := make(map[ident]bool, d.value.count)
+	for _, item := range d.value.children() {
+		deleted[identOfNode(item)] = true
+	}
 	kept := reflect.MakeSlice(dst.Type(), 0, dst.Len())
 	for i := range dst.Len() {
-		if !drop[identOf(dst.Index(i))] {
+		if !deleted[identOf(dst.Index(i))] {
 			kept = reflect.Append(kept, dst.Index(i))
 		}
 	}
 	dst.Set(kept)
-	return nil
 }

@@ -1,7 +1,6 @@
 package merge
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
@@ -24,21 +23,20 @@ func (r *resolver) directives(n *node, t *podschema.Type) error {
 	if !hasDirectives(n) {
 		return nil
 	}
-	n.directives = new(directives)
+	e := n.extra()
 	m, kept := rebuild(n)
 	for next := m; m != nil; m = next {
 		next = m.next
 		var err error
 		switch {
 		case m.name == patchDirective:
-			n.patch = m
-			n.special = true
+			e.patch = m
 		case m.name == retainDirective:
-			n.retain = m
+			e.retain = m
 		case strings.HasPrefix(m.name, orderPrefix):
-			n.orders, err = appendOrder(n.orders, m, t)
+			e.orders, err = appendOrder(e.orders, m, t)
 		case strings.HasPrefix(m.name, deletionPrefix):
-			n.deletions, err = appendDeletion(n.deletions, m, t)
+			e.deletions, err = appendDeletion(e.deletions, m, t)
 		default:
 			kept.add(m)
 		}
@@ -77,18 +75,14 @@ func appendOrder(all []directive, m *node, t *podschema.Type) ([]directive, erro
 }
 
 // appendDeletion leaves a list whose name is not known alone: nothing can be
-// deleted from it. Where the items are objects, the reference reads a deletion as
-// one more list to merge, so its entries need their fields.
+// deleted from it.
 func appendDeletion(all []directive, m *node, t *podschema.Type) ([]directive, error) {
 	d := newDirective(m, deletionPrefix, t)
-	if m.kind != list && m.kind != null {
+	switch {
+	case m.kind != list && m.kind != null:
 		return nil, errorf("is %s, must be a list", m)
-	}
-	if m.kind == list && d.field != nil && d.field.Type.Kind == podschema.List && d.field.Type.Elem.Kind == podschema.Struct {
-		var r resolver
-		if err := r.value(m, d.field.Type, reflect.New(d.field.Type.Go).Elem()); err != nil {
-			return nil, err
-		}
+	case d.field != nil && d.field.Type.Kind == podschema.List && d.field.Type.Elem.Kind == podschema.Struct:
+		return nil, errorf("is for lists of plain values; to delete from %s, list the item with %s: %s", d.name, patchDirective, deleteValue)
 	}
 	return append(all, d), nil
 }

@@ -4,27 +4,22 @@ import (
 	"reflect"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// applyList merges a list of the overlay into one that is there.
-func applyList(dst reflect.Value, f *podschema.Field, n *node, p presence) error {
-	switch {
-	case !f.Merge:
-		dst.SetZero()
-		build(dst, f.Type, n, asIs)
-		return nil
-	case f.Key() != nil:
-		return applyKeyed(dst, f, n, p)
+// applyList merges a list of the overlay into one that is there and merges.
+func applyList(dst reflect.Value, unknown *podmodel.Fields, f *podschema.Field, n *node) (*podmodel.Fields, error) {
+	if f.Key() != nil {
+		return applyKeyed(dst, unknown, f, n)
 	}
 	applySet(dst, f, n)
-	return nil
+	return nil, nil
 }
 
-// applySet joins two lists of scalars without repeating any.
+// applySet joins two lists of plain values without repeating any.
 func applySet(dst reflect.Value, f *podschema.Field, n *node) {
 	before := idents(dst, nil)
-	added := reflect.New(f.Type.Go).Elem()
-	build(added, f.Type, n, asIs)
+	added := reflect.ValueOf(n.value).Elem()
 	wanted := idents(added, nil)
 	both := reflect.AppendSlice(copyList(dst, added.Len()), added)
 	merged := reflect.MakeSlice(both.Type(), 0, both.Len())
@@ -37,7 +32,7 @@ func applySet(dst reflect.Value, f *podschema.Field, n *node) {
 			merged = reflect.Append(merged, both.Index(i))
 		}
 	}
-	permute(dst, merged, arrange(ids, wanted, before))
+	dst.Set(elements{list: merged}.permuted(arrange(ids, wanted, before)).list)
 }
 
 // copyList returns a copy with room for more items.
@@ -47,7 +42,7 @@ func copyList(s reflect.Value, more int) reflect.Value {
 	return out
 }
 
-// idents lists the keys of a list's items, or the items when key is nil.
+// idents lists the merge keys of a list's items, or the items when key is nil.
 func idents(s reflect.Value, key *podschema.Field) []ident {
 	ids := make([]ident, s.Len())
 	for i := range ids {
@@ -58,12 +53,4 @@ func idents(s reflect.Value, key *podschema.Field) []ident {
 		ids[i] = identOf(v)
 	}
 	return ids
-}
-
-func scalarKeys(n *node) map[ident]bool {
-	m := make(map[ident]bool, n.count)
-	for _, item := range n.children() {
-		m[identOfNode(item)] = true
-	}
-	return m
 }

@@ -12,7 +12,20 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
+
+// strategic merges an overlay onto a pod without unknown fields.
+func strategic(pod *corev1.Pod, o *merge.Overlay) (*corev1.Pod, error) {
+	out := (&podmodel.Pod{Pod: pod}).Copy()
+	return out.Pod, o.Apply(out)
+}
+
+// container is merge.Container for containers without unknown fields.
+func container(base, overlay *corev1.Container) (*corev1.Container, error) {
+	out, err := merge.Container(podmodel.Container{Container: *base}, podmodel.Container{Container: *overlay})
+	return &out.Container, err
+}
 
 func pod(t testing.TB, text string) *corev1.Pod {
 	t.Helper()
@@ -67,12 +80,6 @@ func TestStrategic(t *testing.T) {
 			pod:     `spec: {containers: [{name: a, env: [{name: X, value: "1"}, {name: Y}]}]}`,
 			overlay: `spec: {containers: [{name: a, env: [{name: X, $patch: delete}]}]}`,
 			want:    `spec: {containers: [{name: a, env: [{name: Y}]}]}`,
-		},
-		{
-			name:    "patch delete within an item that is new stays an item",
-			pod:     `spec: {containers: [{name: a}]}`,
-			overlay: `spec: {containers: [{name: b, env: [{name: X, $patch: delete}]}]}`,
-			want:    `spec: {containers: [{name: b, env: [{name: X}]}, {name: a}]}`,
 		},
 		{
 			name:    "patch replace of a list",
@@ -147,12 +154,6 @@ func TestStrategic(t *testing.T) {
 			want:    `metadata: {}`,
 		},
 		{
-			name:    "deletions from a list of objects are one more list to merge",
-			pod:     `spec: {containers: [{name: a}]}`,
-			overlay: `spec: {$deleteFromPrimitiveList/containers: [{name: a, image: x}, {name: b}]}`,
-			want:    `spec: {containers: [{name: a, image: x}, {name: b}]}`,
-		},
-		{
 			name:    "retain keys of a volume",
 			pod:     `spec: {volumes: [{name: v, emptyDir: {}}]}`,
 			overlay: `spec: {volumes: [{name: v, $retainKeys: [name, secret], secret: {secretName: s}}]}`,
@@ -213,7 +214,7 @@ func TestStrategic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := merge.Strategic(base, o)
+			got, err := strategic(base, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,7 +238,11 @@ func TestStrategic(t *testing.T) {
 
 // An error names the field by its path, says the value and what would be right.
 func TestErrors(t *testing.T) {
-	const base = `{metadata: {labels: {a: b}, finalizers: [f]}, spec: {securityContext: {fsGroup: 1}, tolerations: [{key: a}], containers: [{name: a, image: i, env: [{name: E}]}]}}`
+	const base = `{metadata: {labels: {a: b}, finalizers: [f]}, spec: {securityContext: {fsGroup: 1}, tolerations: [{key: a}], containers: [{name: a, image: i, env: [{name: E}], ports: [{containerPort: 80}]}]}}`
+	manyVolumes := ""
+	for i := range 40 {
+		manyVolumes += fmt.Sprintf("{name: v%d},", i)
+	}
 	long := strings.Repeat("x", 100)
 	for _, tc := range []struct{ name, overlay, want string }{
 		{"not YAML", "a: [", "overlay: is not valid YAML"},
@@ -274,8 +279,16 @@ func TestErrors(t *testing.T) {
 		{"order that disagrees", "spec: {$setElementOrder/containers: [{name: a}, {name: b}], containers: [{name: b}, {name: a}]}", `spec.containers[a]: is not where $setElementOrder/containers has it`},
 		{"order beside null", "spec: {$setElementOrder/containers: [{name: a}], containers: null}", `spec.containers: is null, must be a list to be put in order`},
 		{"deletion is no list", "metadata: {$deleteFromPrimitiveList/finalizers: f}", `metadata.$deleteFromPrimitiveList/finalizers: is "f", must be a list`},
-		{"deletion of items without a key", "spec: {$deleteFromPrimitiveList/tolerations: [{key: a}]}", `spec.$deleteFromPrimitiveList/tolerations: the items of this list have no key to be told apart by`},
-		{"deletion of nothing without a key", "spec: {$deleteFromPrimitiveList/tolerations: []}", `have no key to be told apart by`},
+		{"deletion from a list of objects", "spec: {$deleteFromPrimitiveList/containers: [{name: a}]}", `spec.$deleteFromPrimitiveList/containers: is for lists of plain values; to delete from containers, list the item with $patch: delete`},
+		{"deletion of nothing from a list of objects", "spec: {$deleteFromPrimitiveList/tolerations: []}", `is for lists of plain values`},
+		{"a container twice", "spec: {containers: [{name: p}, {name: a}, {name: p}]}", `spec.containers[p]: is in the list twice: two elements have the same name; merge them into one`},
+		{"a container twice, once deleted", "spec: {containers: [{name: p}, {name: p, $patch: delete}]}", `spec.containers[p]: is in the list twice`},
+		{"a container twice, in a list that is replaced", "spec: {containers: [{$patch: replace}, {name: p}, {name: p}]}", `spec.containers[p]: is in the list twice`},
+		{"a port twice", "spec: {containers: [{name: p, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53}, {containerPort: 53, protocol: TCP}]}]}", `spec.containers[p].ports[2]: is in the list twice: two elements have the same containerPort and protocol; merge them into one`},
+		{"a mount twice", "spec: {containers: [{name: p, volumeMounts: [{mountPath: /a, name: x}, {mountPath: /a, name: z}]}]}", `spec.containers[p].volumeMounts[z]: is in the list twice: two elements have the same mountPath`},
+		{"a constraint twice", "spec: {topologySpreadConstraints: [{topologyKey: a, whenUnsatisfiable: x}, {topologyKey: a, whenUnsatisfiable: x}]}", `two elements have the same topologyKey and whenUnsatisfiable`},
+		{"one of many twice", "spec: {volumes: [" + manyVolumes + "{name: v7}]}", `spec.volumes[v7]: is in the list twice`},
+		{"directives beneath an item of the same merge key", "spec: {containers: [{name: a, ports: [{containerPort: 53, protocol: TCP}, {containerPort: 53, protocol: UDP, $retainKeys: [containerPort, protocol]}]}]}", `spec.containers[a].ports[1]: has directives, and an item of the same containerPort stands before it in the list`},
 		{"too deep", strings.Repeat("{a: ", 70) + strings.Repeat("}", 70), `nested more than 64 levels deep`},
 		{"too long", strings.Repeat("# comment\n", 110_000), `overlay: is 1100000 bytes long, at most 1048576 are read`},
 		{"too many values", "metadata: {x: [" + strings.Repeat("1,", 270_000) + "1]}", `more than 262144 values`},
@@ -283,7 +296,7 @@ func TestErrors(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			o, err := merge.ParseOverlay([]byte(tc.overlay))
 			if err == nil {
-				_, err = merge.Strategic(pod(t, base), o)
+				_, err = strategic(pod(t, base), o)
 			}
 			if err == nil {
 				t.Fatal("no error")
@@ -310,35 +323,6 @@ func TestAliasBomb(t *testing.T) {
 	}
 }
 
-func TestUnknownFieldsAreReported(t *testing.T) {
-	o, err := merge.ParseOverlay([]byte(`
-metadata: {labels: {a: b}, newMeta: 1}
-spec:
-  Containers: []
-  containers:
-  - name: istio-proxy
-    image: p
-    brandNew: {a: [1, null, "x\"y"], b: true}
-    ports: [{containerPort: 1, shape: round}]
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, u := range o.Unknown() {
-		got = append(got, u.String()+"="+string(u.Value))
-	}
-	want := []string{
-		`metadata.newMeta=1`,
-		`spec.Containers=[]`,
-		`spec.containers[istio-proxy].brandNew={"a":[1,null,"x\"y"],"b":true}`,
-		`spec.containers[istio-proxy].ports[1].shape="round"`,
-	}
-	if strings.Join(got, "\n") != strings.Join(want, "\n") {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
-
 // An entry given twice counts as given last, as in the readers before us.
 func TestRepeatedEntries(t *testing.T) {
 	var many strings.Builder
@@ -349,7 +333,7 @@ func TestRepeatedEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := merge.Strategic(new(corev1.Pod), o)
+	got, err := strategic(new(corev1.Pod), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +353,7 @@ func TestContainer(t *testing.T) {
 		Env:       []corev1.EnvVar{{Name: "B", Value: "user"}, {Name: "C"}},
 		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"cpu": resource.MustParse("2")}},
 	}
-	got, err := merge.Container(base, overlay)
+	got, err := container(base, overlay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +367,7 @@ func TestContainer(t *testing.T) {
 	if got.Image != "template" || !got.TTY || got.Env[1].Value != "user" {
 		t.Errorf("got %+v", got)
 	}
-	_, err = merge.Container(base, &corev1.Container{Name: "x", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"$patch": resource.MustParse("1")}}})
+	_, err = container(base, &corev1.Container{Name: "x", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{"$patch": resource.MustParse("1")}}})
 	if err == nil || !strings.Contains(err.Error(), `[x].resources.limits.$patch: is "1"`) {
 		t.Errorf("got %v", err)
 	}
@@ -397,12 +381,62 @@ func TestContainerLikeTheLibrary(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		got, err := merge.Container(base, overlay)
+		got, err := container(base, overlay)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		if string(mustJSON(t, want)) != string(mustJSON(t, got)) {
 			t.Fatalf("seed %d:\nwant %s\ngot  %s", seed, mustJSON(t, want), mustJSON(t, got))
+		}
+	}
+}
+
+// Where there is nothing to merge with, nulls and objects with $patch set nothing;
+// the library lets them stand within new items.
+func TestNewValuesArePlain(t *testing.T) {
+	for _, tc := range []struct{ name, overlay, want string }{
+		{"a deleted variable in a new container", `spec: {containers: [{name: b, env: [{name: X, $patch: delete}, {name: Z}]}]}`, `spec: {containers: [{name: b, env: [{name: Z}]}, {name: a}]}`},
+		{"a null limit in a new container", `spec: {containers: [{name: b, resources: {limits: {cpu: null, memory: 1}}}]}`, `spec: {containers: [{name: b, resources: {limits: {memory: 1}}}, {name: a}]}`},
+		{"an object with a directive in a new container", `spec: {containers: [{name: b, securityContext: {$patch: replace, runAsUser: 1}, lifecycle: {$patch: delete}}]}`, `spec: {containers: [{name: b}, {name: a}]}`},
+		{"a null in a list that is replaced", `spec: {tolerations: [{key: a, tolerationSeconds: null}]}`, `spec: {containers: [{name: a}], tolerations: [{key: a}]}`},
+		{"a null in an object that is replaced", `spec: {affinity: {$patch: replace, nodeAffinity: null}}`, `spec: {containers: [{name: a}], affinity: {}}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o, err := merge.ParseOverlay([]byte(tc.overlay))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := strategic(pod(t, `spec: {containers: [{name: a}], affinity: {podAffinity: {}}}`), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Spec.Affinity != nil && got.Spec.Affinity.PodAffinity != nil {
+				got.Spec.Affinity = nil // as it was
+			}
+			if w, g := mustYAML(t, pod(t, tc.want)), mustYAML(t, got); string(w) != string(g) {
+				t.Errorf("want:\n%s\ngot:\n%s", w, g)
+			}
+		})
+	}
+}
+
+// A variable may be given twice, as in a pod: templates list those of a proxy
+// configuration behind their own.
+func TestVariablesGivenTwice(t *testing.T) {
+	o, err := merge.ParseOverlay([]byte(`spec: {containers: [{name: p, env: [{name: A, value: "1"}, {name: B}, {name: A, value: "2"}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ pod, want string }{
+		{`spec: {containers: []}`, `spec: {containers: [{name: p, env: [{name: A, value: "1"}, {name: B}, {name: A, value: "2"}]}]}`},
+		{`spec: {containers: [{name: p, env: [{name: C}]}]}`, `spec: {containers: [{name: p, env: [{name: A, value: "2"}, {name: B}, {name: C}]}]}`},
+	} {
+		got, err := strategic(pod(t, tc.pod), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w, g := mustYAML(t, pod(t, tc.want)), mustYAML(t, got); string(w) != string(g) {
+			t.Errorf("%s\nwant:\n%s\ngot:\n%s", tc.pod, w, g)
 		}
 	}
 }

@@ -1,11 +1,10 @@
 package merge
 
 import (
-	"encoding/json"
 	"strconv"
-	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 type kind uint8
@@ -25,29 +24,31 @@ func (k kind) String() string {
 
 // node is a value of an overlay. Nodes do not change once ParseOverlay is done.
 type node struct {
-	kind kind
-	// special is set when it depends on the place in the pod what the node
-	// becomes, because a directive or a null is in here, at any depth.
-	special     bool
+	kind        kind
 	count       int32            // of children
 	first, next *node            // its first child, and the next one of its parent's
 	name        string           // of an entry of an object
-	field       *podschema.Field // of an entry of a struct
+	field       *podschema.Field // of an entry of a struct; nil for an unknown field
 	scalar      string           // text as it is, numbers and booleans as JSON writes them
-	*directives
+	*extras                      // nil for most
 
-	// value points to what the node becomes in a pod, unless it is special. It
-	// is made once, and every pod that takes it shares its memory: nobody writes
-	// to it or below it.
+	// value points to the typed value that the node becomes where there is nothing
+	// to merge it with. It is made once, and every pod that takes it shares its
+	// memory: nobody writes to it or below it. Text, numbers and booleans that are
+	// not held by pointer have none, they are set from scalar.
 	value any
 }
 
-// directives are the directives of an object, taken out of its entries.
-type directives struct {
+// extras are what few nodes have: the directives of an object, taken out of its
+// entries, and unknown fields.
+type extras struct {
 	patch     *node       // $patch
 	retain    *node       // $retainKeys
 	orders    []directive // $setElementOrder/FIELD
 	deletions []directive // $deleteFromPrimitiveList/FIELD
+
+	// unknown belongs to value: the fields that its Go types do not have.
+	unknown *podmodel.Fields
 }
 
 // directive is about the list in a named field of the object it stands in.
@@ -57,8 +58,37 @@ type directive struct {
 	value *node
 }
 
-// patched tells whether an object carries a $patch directive.
-func (n *node) patched() bool { return n.directives != nil && n.patch != nil }
+// extra returns the node's extras to be written to.
+func (n *node) extra() *extras {
+	if n.extras == nil {
+		n.extras = new(extras)
+	}
+	return n.extras
+}
+
+// patched reports whether an object carries a $patch directive.
+func (n *node) patched() bool { return n.extras != nil && n.patch != nil }
+
+// directed reports whether there is a directive here or below.
+func (n *node) directed() bool {
+	if e := n.extras; e != nil && (e.patch != nil || e.retain != nil || e.orders != nil || e.deletions != nil) {
+		return true
+	}
+	for _, m := range n.children() {
+		if m.directed() {
+			return true
+		}
+	}
+	return false
+}
+
+// fields returns the unknown fields of the node's value.
+func (n *node) fields() *podmodel.Fields {
+	if n.extras == nil {
+		return nil
+	}
+	return n.unknown
+}
 
 // String is the value as an error shows it, shortened.
 func (n *node) String() string {
@@ -86,14 +116,14 @@ func (n *node) appendJSON(b []byte) []byte {
 	case boolean, number:
 		return append(b, n.scalar...)
 	case text:
-		return appendString(b, n.scalar)
+		return podmodel.AppendQuoted(b, n.scalar)
 	case object:
 		b = append(b, '{')
 		for i, m := range n.children() {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendString(b, m.name)
+			b = podmodel.AppendQuoted(b, m.name)
 			b = append(b, ':')
 			b = m.appendJSON(b)
 		}
@@ -109,16 +139,3 @@ func (n *node) appendJSON(b []byte) []byte {
 		return append(b, ']')
 	}
 }
-
-func appendString(b []byte, s string) []byte {
-	if !strings.ContainsFunc(s, needsEscape) {
-		return append(append(append(b, '"'), s...), '"')
-	}
-	q, err := json.Marshal(s)
-	if err != nil { // not for strings
-		return append(b, `""`...)
-	}
-	return append(b, q...)
-}
-
-func needsEscape(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }

@@ -5,50 +5,44 @@ import (
 	"slices"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// applyOrder merges a list together with the $setElementOrder given for it. The
-// list itself is nil when the overlay has only the order.
-func applyOrder(owner reflect.Value, d *directive, n *node, p presence) error {
+// applyOrder merges a list together with the $setElementOrder given for it, and
+// returns the unknown fields of the result. The list itself is nil when the overlay
+// has only the order.
+func applyOrder(owner reflect.Value, unknown *podmodel.Fields, d *directive, n *node) (*podmodel.Fields, error) {
 	if d.value.kind != list {
-		return at(orderPrefix+d.name, errorf("is %s, must be a list", d.value))
+		return nil, at(orderPrefix+d.name, errorf("is %s, must be a list", d.value))
 	}
 	if n != nil && n.kind != list {
-		return errorf("is %s, must be a list to be put in order", n)
+		return nil, errorf("is %s, must be a list to be put in order", n)
 	}
 	f, key := d.field, d.field.Key()
 	if key == nil && f.Type.Elem.Kind == podschema.Struct {
-		return at(orderPrefix+d.name, errorf("the items of this list have no key to be put in order by"))
+		return nil, at(orderPrefix+d.name, errorf("the items of this list have no key to be put in order by"))
 	}
 	wanted, err := orderIdents(d.value, f.MergeKey, key)
 	if err != nil {
-		return at(orderPrefix+d.name, err)
-	}
-	if n != nil {
-		if err := orderCovers(n, f, key, wanted); err != nil {
-			return err
-		}
+		return nil, at(orderPrefix+d.name, err)
 	}
 	dst := f.Of(owner)
-	found := p.of(f, dst)
 	before := idents(dst, key)
-	switch {
-	case !found && n == nil:
-		return nil
-	case found && n != nil:
-		err = applyList(dst, f, n, p)
-	case n != nil:
-		dst.SetZero()
-		build(dst, f.Type, n, undirected)
+	if n != nil {
+		if err := orderCovers(n, f, key, wanted); err != nil {
+			return nil, err
+		}
+		if unknown, err = applyField(owner, unknown, f, n); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return err
+	if dst.Len() == 0 {
+		return unknown, nil
 	}
-	if !found && n.count == 0 || dst.Len() == 0 && len(before) == 0 {
-		return nil
-	}
-	permute(dst, copyList(dst, 0), arrange(idents(dst, key), wanted, before))
-	return nil
+	all := elements{list: copyList(dst, 0), unknown: unknown.Items(f.Type, dst)}
+	ordered := all.permuted(arrange(idents(dst, key), wanted, before))
+	dst.Set(ordered.list)
+	return podmodel.JoinItems(f.Type, dst, ordered.unknown), nil
 }
 
 func orderIdents(n *node, mergeKey string, key *podschema.Field) ([]ident, error) {
@@ -134,17 +128,4 @@ func arrange(ids, wanted, before []ident) []int {
 		}
 	}
 	return append(append(order, left...), right...)
-}
-
-// permute sets dst to the items of s in the given order.
-func permute(dst, s reflect.Value, order []int) {
-	if slices.IsSorted(order) {
-		dst.Set(s)
-		return
-	}
-	out := reflect.MakeSlice(s.Type(), s.Len(), s.Len())
-	for i, from := range order {
-		out.Index(i).Set(s.Index(from))
-	}
-	dst.Set(out)
 }

@@ -5,14 +5,16 @@ import (
 	"strconv"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // resolver ties the entries of an overlay to the fields of a pod, so that
-// merging has no names to look up, checks every value that is certain to be
-// used, and makes the values. Fields that are not known are taken out and
-// reported.
+// merging has no names to look up, checks every value, and makes the values that
+// entries become where there is nothing to merge them with. Such a value has no
+// directives: an object with $patch is left out of it, and so is a null.
 type resolver struct {
-	unknown []Unknown
+	// unique is set when a list must not hold two elements of one full identity.
+	unique bool
 }
 
 // value makes the value of a node in dst, which is the zero value of t.
@@ -38,72 +40,167 @@ func (r *resolver) value(n *node, t *podschema.Type, dst reflect.Value) error {
 	return scalar(dst, t, n)
 }
 
-// held is value for a place that may hold a pointer to it.
-func (r *resolver) held(n *node, t *podschema.Type, pointer bool, dst reflect.Value) error {
+// entry is value for a field or an element, which may be held by pointer. What
+// carries $patch is taken out of dst again.
+func (r *resolver) entry(n *node, t *podschema.Type, pointer bool, dst reflect.Value) error {
+	target := dst
 	if pointer && n.kind != null {
 		dst.Set(reflect.New(t.Go))
 		n.value = dst.Interface()
-		dst = dst.Elem()
+		target = dst.Elem()
 	}
-	return r.value(n, t, dst)
+	if err := r.value(n, t, target); err != nil {
+		return err
+	}
+	if n.patched() {
+		own := reflect.New(t.Go)
+		own.Elem().Set(target)
+		n.value = own.Interface()
+		dst.SetZero()
+	}
+	return nil
 }
 
 func (r *resolver) object(n *node, t *podschema.Type, dst reflect.Value) error {
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
-	m, kept := rebuild(n)
-	for next := m; m != nil; m = next {
-		next = m.next
-		mark := len(r.unknown)
+	var unknown *podmodel.Fields
+	for _, m := range n.children() {
 		if m.field = t.Field(m.name); m.field == nil {
-			r.report(m)
+			if m.kind != null && !hasPatch(m) {
+				unknown = cloneOnce(unknown)
+				unknown.Set(m.name, m.appendPlain(nil))
+			}
 			continue
 		}
-		if err := r.held(m, m.field.Type, m.field.Pointer, m.field.Of(dst)); err != nil {
+		if err := r.entry(m, m.field.Type, m.field.Pointer, m.field.Of(dst)); err != nil {
 			return at(m.name, err)
 		}
-		r.found(mark, m.name)
-		n.special = n.special || m.special
-		kept.add(m)
+		if err := r.checkUnique(m); err != nil {
+			return at(m.name, err)
+		}
+		if below := m.fields(); below != nil && !m.patched() {
+			unknown = cloneOnce(unknown)
+			unknown.SetBelow(m.name, below)
+		}
+	}
+	if unknown != nil {
+		n.extra().unknown = unknown
 	}
 	return nil
+}
+
+func cloneOnce(f *podmodel.Fields) *podmodel.Fields {
+	if f == nil {
+		return f.Clone()
+	}
+	return f
 }
 
 func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error {
 	if err := r.directives(n, t); err != nil {
 		return err
 	}
+	dst.Set(reflect.MakeMapWithSize(t.Go, int(n.count)))
 	for _, m := range n.children() {
-		if t.Elem.Kind == podschema.String && !t.ElemPointer {
-			if m.kind != text && m.kind != null {
+		if m.kind == null {
+			continue
+		}
+		if texts, ok := dst.Addr().Interface().(*map[string]string); ok {
+			if m.kind != text {
 				return at(m.name, wrong(m, t.Elem))
 			}
-		} else if err := r.held(m, t.Elem, t.ElemPointer, reflect.New(t.Go.Elem()).Elem()); err != nil {
+			(*texts)[m.name] = m.scalar
+			continue
+		}
+		v := reflect.New(t.Go.Elem()).Elem()
+		if err := r.entry(m, t.Elem, t.ElemPointer, v); err != nil {
 			return at(m.name, err)
 		}
-		// A null in a map may be an entry or not, in a struct it never is.
-		n.special = n.special || m.special || m.kind == null
-	}
-	if !n.special {
-		buildMap(dst, t, n, asIs)
+		if !m.patched() {
+			dst.SetMapIndex(mapKey(t, m.name), v)
+		}
 	}
 	return nil
 }
 
+func mapKey(t *podschema.Type, name string) reflect.Value {
+	return reflect.ValueOf(name).Convert(t.Go.Key())
+}
+
 func (r *resolver) list(n *node, t *podschema.Type, dst reflect.Value) error {
 	makeList(dst, t, int(n.count))
+	kept := 0
+	var unknown []*podmodel.Fields
 	for i, item := range n.children() {
-		mark := len(r.unknown)
-		if err := r.held(item, t.Elem, t.ElemPointer, dst.Index(i)); err != nil {
+		if err := r.entry(item, t.Elem, t.ElemPointer, dst.Index(kept)); err != nil {
 			return at(itemStep(item, i), err)
 		}
-		if len(r.unknown) > mark {
-			r.found(mark, keyStep(t, item, i))
+		if item.patched() {
+			continue
 		}
-		n.special = n.special || item.special
+		if below := item.fields(); below != nil {
+			if unknown == nil {
+				unknown = make([]*podmodel.Fields, n.count)
+			}
+			unknown[kept] = below
+		}
+		kept++
+	}
+	dst.Set(dst.Slice3(0, kept, kept))
+	if unknown != nil {
+		n.extra().unknown = podmodel.JoinItems(t, dst, unknown[:kept])
 	}
 	return nil
+}
+
+// makeList sets dst to a list without room for more: what is appended to a list
+// that is shared must never go into its memory.
+func makeList(dst reflect.Value, t *podschema.Type, length int) {
+	if length == 0 {
+		dst.Set(reflect.MakeSlice(t.Go, 0, 0))
+		return
+	}
+	dst.Grow(length)
+	dst.SetLen(length)
+	dst.SetCap(length)
+}
+
+// checkUnique refuses a list with two elements of one full identity. It would
+// depend on the pod what becomes of the two: both are added where the pod has no
+// such list, and the second is merged onto the first where it has one.
+//
+// Variables may be given twice, as API servers allow it, and templates rely on it
+// that list the variables of a proxy configuration behind their own.
+func (r *resolver) checkUnique(n *node) error {
+	if !r.unique || n.kind != list || n.field.Key() == nil || n.field.Name == variables {
+		return nil
+	}
+	t := n.field.Type
+	var seen index
+	for i, item := range n.children() {
+		if item.kind != object || item.value == nil {
+			continue
+		}
+		id := ident{kind: text, text: t.Identify(reflect.ValueOf(item.value).Elem())}
+		if _, found := seen.of(id); found {
+			return at(itemStep(item, i), errorf("is in the list twice: two elements have the same %s; merge them into one", identityNames(t)))
+		}
+		seen.add(id)
+	}
+	return nil
+}
+
+// variables is the name of the lists of environment variables.
+const variables = "env"
+
+func identityNames(t *podschema.Type) string {
+	names := t.Identity[0].Name
+	for _, f := range t.Identity[1:] {
+		names += " and " + f.Name
+	}
+	return names
 }
 
 // itemStep names an item in a path by its name where it has one: people count

@@ -43,7 +43,7 @@ func TestWhatIsSharedIsNotWrittenTo(t *testing.T) {
 			if o == nil {
 				continue
 			}
-			if out, err := merge.Strategic(pods[i*7%len(pods)].pod, o); err == nil {
+			if out, err := strategic(pods[i*7%len(pods)].pod, o); err == nil {
 				pods = append(pods, freeze(out))
 				merged++
 			}
@@ -65,7 +65,7 @@ func TestContainersShareWithoutWriting(t *testing.T) {
 		g := podgen.New(seed)
 		base, overlay := podgen.Typed[corev1.Container](g), podgen.Typed[corev1.Container](g)
 		wasBase, wasOverlay := base.DeepCopy(), overlay.DeepCopy()
-		if _, err := merge.Container(base, overlay); err != nil {
+		if _, err := container(base, overlay); err != nil {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(base, wasBase) || !reflect.DeepEqual(overlay, wasOverlay) {
@@ -83,7 +83,7 @@ func TestListsOfOverlaysHaveNoRoom(t *testing.T) {
 		if o == nil {
 			continue
 		}
-		first, err := merge.Strategic(new(corev1.Pod), o)
+		first, err := strategic(new(corev1.Pod), o)
 		if err != nil {
 			continue
 		}
@@ -138,7 +138,7 @@ func TestOverlayIsShared(t *testing.T) {
 		out := base
 		for _, o := range overlays {
 			var err error
-			if out, err = merge.Strategic(out, o); err != nil {
+			if out, err = strategic(out, o); err != nil {
 				t.Error(err)
 			}
 		}

@@ -1,64 +1,119 @@
 package merge
 
 import (
-	"slices"
-	"strconv"
+	"bytes"
+	"encoding/json"
 	"strings"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// Unknown is a field of an overlay that this version's pod type does not have.
-// A newer API server may know it.
-type Unknown struct {
-	// Path leads there from the pod: field names, and for list items their key
-	// in brackets, for example ["spec", "containers", "[istio-proxy]", "newField"].
-	Path []string
-	// Value is the field's JSON.
-	Value []byte
+// Fields that the Go types do not have merge as fields of no special strategy do:
+// objects entry by entry, everything else is replaced.
+
+// mergeUnknown merges an unknown field of the overlay into fields, which may be
+// written to.
+func mergeUnknown(fields *podmodel.Fields, n *node) {
+	old, there := fields.Value(n.name)
+	switch {
+	case n.kind == null:
+		fields.Set(n.name, nil)
+	case n.kind == object && there && old.Kind() == '{':
+		fields.Set(n.name, mergeJSON(old, n))
+	case hasPatch(n):
+		fields.Set(n.name, nil)
+	default:
+		fields.Set(n.name, n.appendPlain(nil))
+	}
 }
 
-func (u Unknown) String() string {
-	var b strings.Builder
-	for i, step := range u.Path {
-		if i > 0 && !strings.HasPrefix(step, "[") {
-			b.WriteByte('.')
+// mergeJSON merges an object of the overlay into JSON.
+func mergeJSON(old jsontext.Value, n *node) jsontext.Value {
+	d := json.NewDecoder(bytes.NewReader(old))
+	d.UseNumber()
+	var data map[string]any
+	if d.Decode(&data) != nil {
+		return n.appendPlain(nil) // what is no JSON, nothing can be merged into
+	}
+	// What was decoded from JSON can be written as JSON.
+	merged, _ := json.Marshal(mergeData(data, n))
+	return merged
+}
+
+func mergeData(data map[string]any, n *node) map[string]any {
+	if patch := n.member(patchDirective); patch != nil {
+		if patch.scalar == deleteValue {
+			return map[string]any{}
 		}
-		b.WriteString(step)
+		return n.data().(map[string]any)
 	}
-	return b.String()
-}
-
-// report notes an unknown field. Paths are put together on the way out, last
-// step first, so that overlays without unknown fields, most of them, pay nothing.
-func (r *resolver) report(m *node) {
-	r.unknown = append(r.unknown, Unknown{Path: []string{m.name}, Value: m.appendJSON(nil)})
-}
-
-// found adds a step to the paths of the fields reported since the mark.
-func (r *resolver) found(mark int, step string) {
-	for i := range r.unknown[mark:] {
-		u := &r.unknown[mark+i]
-		u.Path = append(u.Path, step)
+	if retain := n.member(retainDirective); retain != nil {
+		kept := map[string]any{}
+		for _, name := range retain.children() {
+			if v, ok := data[name.scalar]; ok {
+				kept[name.scalar] = v
+			}
+		}
+		data = kept
 	}
-}
-
-// reported returns what has been reported, paths first step first.
-func (r *resolver) reported() []Unknown {
-	for i := range r.unknown {
-		u := &r.unknown[i]
-		u.Path = slices.Clip(u.Path)
-		slices.Reverse(u.Path)
-	}
-	return r.unknown
-}
-
-// keyStep names an item by what it is told apart by, for programs.
-func keyStep(t *podschema.Type, item *node, i int) string {
-	if item.kind == object && len(t.Identity) > 0 {
-		if key := item.member(t.Identity[0].Name); key != nil && (key.kind == text || key.kind == number) {
-			return "[" + key.scalar + "]"
+	for _, m := range n.children() {
+		old, isObject := data[m.name].(map[string]any)
+		switch {
+		case strings.HasPrefix(m.name, "$"):
+		case m.kind == null:
+			delete(data, m.name)
+		case m.kind == object && isObject:
+			data[m.name] = mergeData(old, m)
+		case hasPatch(m):
+			delete(data, m.name)
+		default:
+			data[m.name] = m.data()
 		}
 	}
-	return "[" + strconv.Itoa(i) + "]"
+	return data
+}
+
+// hasPatch is patched for a node whose directives have not been taken out, as
+// those of an unknown field.
+func hasPatch(n *node) bool { return n.kind == object && n.member(patchDirective) != nil }
+
+// data returns the node as encoding/json decodes it, without directives, objects
+// that carry $patch, and nulls in objects.
+func (n *node) data() any {
+	switch n.kind {
+	case null:
+		return nil
+	case boolean:
+		return n.scalar == "true"
+	case number:
+		return json.Number(n.scalar)
+	case text:
+		return n.scalar
+	case list:
+		items := make([]any, 0, n.count)
+		for _, item := range n.children() {
+			if !hasPatch(item) {
+				items = append(items, item.data())
+			}
+		}
+		return items
+	}
+	entries := make(map[string]any, n.count)
+	for _, m := range n.children() {
+		if m.kind != null && !strings.HasPrefix(m.name, "$") && !hasPatch(m) {
+			entries[m.name] = m.data()
+		}
+	}
+	return entries
+}
+
+// appendPlain appends data as JSON.
+func (n *node) appendPlain(b []byte) jsontext.Value {
+	value, err := json.Marshal(n.data())
+	if err != nil { // a number that is none, which no parser lets through
+		value = []byte("null")
+	}
+	return append(b, value...)
 }

@@ -5,20 +5,21 @@ import (
 	"slices"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// entries writes what differs between two maps. Both have entries.
+// entries writes the differences between two maps that both have entries.
 func (d *differ) entries(t *podschema.Type, before, after reflect.Value) error {
 	if b, ok := before.Interface().(map[string]string); ok {
 		d.strings(b, after.Interface().(map[string]string))
 		return nil
 	}
-	for _, key := range sortedKeys(before) {
+	for _, key := range podmodel.SortedKeys(before) {
 		if !after.MapIndex(key).IsValid() {
 			d.remove(key.String())
 		}
 	}
-	for _, key := range sortedKeys(after) {
+	for _, key := range podmodel.SortedKeys(after) {
 		v, old := after.MapIndex(key), before.MapIndex(key)
 		if old.IsValid() && equalValue(t.Elem, t.ElemPointer, old, v) {
 			continue
@@ -32,14 +33,14 @@ func (d *differ) entries(t *podschema.Type, before, after reflect.Value) error {
 			d.putJSON(op, key.String(), []byte("null"))
 			continue
 		}
-		if err := d.put(op, key.String(), t.Elem, value, source{}); err != nil {
+		if err := d.put(op, key.String(), t.Elem, value, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// strings is entries for labels and annotations and whatever is like them.
+// strings is entries for labels, annotations and other maps of text.
 func (d *differ) strings(before, after map[string]string) {
 	var buf [8]string
 	keys := buf[:0]
@@ -65,6 +66,6 @@ func (d *differ) strings(before, after map[string]string) {
 			op = "replace"
 		}
 		d.begin(op, k)
-		d.ops = append(appendQuoted(append(d.ops, `,"value":`...), after[k]), '}')
+		d.ops = append(podmodel.AppendQuoted(append(d.ops, `,"value":`...), after[k]), '}')
 	}
 }

@@ -14,24 +14,6 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
 
-// present tells whether JSON shows the field: empty lists and maps are not
-// there, whatever their tags say about nil and empty.
-func present(f *podschema.Field, v reflect.Value) bool {
-	switch {
-	case f.Pointer:
-		return !v.IsNil()
-	case f.Type.Kind == podschema.Map:
-		return v.Len() > 0
-	case f.Type.Kind == podschema.List:
-		return v.Len() > 0 || !f.OmitEmpty && !v.IsNil()
-	case f.Type.Kind == podschema.Struct:
-		return true
-	case f.OmitEmpty || f.OmitZero:
-		return !v.IsZero()
-	}
-	return true
-}
-
 func equalField(f *podschema.Field, a, b reflect.Value) bool {
 	return equalValue(f.Type, f.Pointer, a, b)
 }

@@ -6,22 +6,30 @@ import (
 	"strconv"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// list writes what differs between two lists. Both have items. The steps, in an
-// order that makes every index right at its time: items that are gone are
-// removed from the end on, items that stay are moved into their new order, new
-// items are put in from the front on, and then items that stay are compared.
-func (d *differ) list(f *podschema.Field, before, after reflect.Value, src spot) error {
+const (
+	// maxExtraRemovals is how many elements more than it keeps a list may lose one
+	// by one. Beyond it the list as a whole is shorter.
+	maxExtraRemovals = 16
+	// maxMoves is how many elements may be moved one by one. Each move costs time
+	// in proportion to the list, so a limit keeps the whole linear.
+	maxMoves = 64
+)
+
+// list writes the differences between two lists that both have elements. The
+// order of the steps makes every index right at its time: elements that are gone
+// are removed from the end on, elements that stay are moved into their new order,
+// new elements are put in from the front on, and then elements that stay are
+// compared.
+func (d *differ) list(f *podschema.Field, before, after reflect.Value, was, is *podmodel.Fields) error {
 	t := f.Type
 	from := match(t, before, after)
 	p := plan(from, before.Len())
-	// Rather the list as a whole than a patch that is longer than the list.
-	if t.ElemPointer || p.shuffled || len(p.removed) > len(from)+few || p.unmatched == len(from) {
-		if p.unmatched == len(from) {
-			src.part = part{}
-		}
-		return d.put("replace", f.Name, t, after, src.source())
+	// The list as a whole where a patch would be longer than the list.
+	if t.ElemPointer || p.shuffled || len(p.removed) > len(from)+maxExtraRemovals || p.unmatched == len(from) {
+		return d.put("replace", f.Name, t, after, is)
 	}
 	mark := d.down(f.Name)
 	for _, i := range slices.Backward(p.removed) {
@@ -30,6 +38,7 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, src spot)
 	for _, m := range p.moves {
 		d.move(appendStep(slices.Clone(d.path), strconv.Itoa(m.from)), strconv.Itoa(m.to))
 	}
+	wasItems, isItems := was.Items(t, before), is.Items(t, after)
 	length := before.Len() - len(p.removed)
 	for i, j := range from {
 		if j >= 0 {
@@ -40,60 +49,46 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, src spot)
 			step = "-"
 		}
 		length++
-		if err := d.put("add", step, t.Elem, after.Index(i), source{extra: src.extra.item(t, after.Index(i), i)}); err != nil {
+		if err := d.put("add", step, t.Elem, after.Index(i), itemOf(isItems, i)); err != nil {
 			return err
 		}
 	}
-	return d.up(mark, d.items(t, from, before, after, src))
-}
-
-const (
-	// few is how many items more than it keeps a list may lose one by one.
-	few = 16
-	// maxMoves is how many items may be moved one by one. Each move costs time
-	// in proportion to the list, so a limit keeps the whole linear.
-	maxMoves = 64
-)
-
-// items writes what differs within the items that stay.
-func (d *differ) items(t *podschema.Type, from []int, before, after reflect.Value, src spot) error {
-	if t.Elem.Kind != podschema.Struct {
-		return nil
-	}
-	list := src.text()
-	for i, j := range from {
-		if j < 0 {
-			continue
-		}
-		a, b, x := after.Index(i), before.Index(j), src.extra.item(t, after.Index(i), i)
-		// Where no text needs a look, object compares as well as equal does.
-		if x == nil && (!d.unique || b.IsZero()) && equal(t.Elem, b, a) {
-			continue
-		}
-		item := spot{part: list.item(j), extra: x}
-		object := true
-		if b.IsZero() { // perhaps it is null
-			raw, err := item.bytes()
-			if err != nil {
+	if t.Elem.Kind == podschema.Struct {
+		for i, j := range from {
+			if j < 0 {
+				continue
+			}
+			if err := d.item(t, i, before.Index(j), after.Index(i), itemOf(wasItems, j), itemOf(isItems, i)); err != nil {
 				return err
 			}
-			object = isObject(raw)
-		}
-		var err error
-		if step := strconv.Itoa(i); object {
-			err = d.up(d.down(step), d.object(t.Elem, b, a, item))
-		} else {
-			err = d.put("replace", step, t.Elem, a, item.source())
-		}
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	return d.up(mark, nil)
 }
 
-// match finds for each item of after the item of before that it was, -1 for a
-// new one.
+// itemOf returns the unknown fields of one element; items is nil where none has
+// any.
+func itemOf(items []*podmodel.Fields, i int) *podmodel.Fields {
+	if items == nil {
+		return nil
+	}
+	return items[i]
+}
+
+// item writes the differences between two values of an element that stays.
+func (d *differ) item(t *podschema.Type, i int, before, after reflect.Value, was, is *podmodel.Fields) error {
+	// An element without content may be null in JSON, in which nothing can be set.
+	if before.IsZero() && was.Empty() {
+		if equal(t.Elem, before, after) && is.Empty() {
+			return nil
+		}
+		return d.put("replace", strconv.Itoa(i), t.Elem, after, is)
+	}
+	return d.up(d.down(strconv.Itoa(i)), d.object(t.Elem, before, after, was, is))
+}
+
+// match finds for each element of after the index of the element of before that it
+// was, -1 for a new one.
 func match(t *podschema.Type, before, after reflect.Value) []int {
 	n, m := after.Len(), before.Len()
 	from := make([]int, n)
@@ -119,40 +114,38 @@ func match(t *podschema.Type, before, after reflect.Value) []int {
 	}
 	byID := make(map[string][]int, m-lo)
 	for j := lo; j < m; j++ {
-		id := identify(t, before.Index(j))
+		id := t.Identify(before.Index(j))
 		byID[id] = append(byID[id], j)
 	}
 	for i := lo; i < n; i++ {
 		from[i] = -1
-		if id := identify(t, after.Index(i)); len(byID[id]) > 0 {
+		if id := t.Identify(after.Index(i)); len(byID[id]) > 0 {
 			from[i], byID[id] = byID[id][0], byID[id][1:]
 		}
 	}
 	return from
 }
 
-// sameItem tells whether an item may be what another one has become.
+// sameItem reports whether one element can be what the other has become.
 func sameItem(t *podschema.Type, before, after reflect.Value) bool {
 	if len(t.Identity) == 0 {
 		return equalValue(t.Elem, t.ElemPointer, before, after)
 	}
-	for _, f := range t.Identity {
-		if !equalField(f, f.Of(before), f.Of(after)) {
-			return false
-		}
+	if len(t.Identity) > 1 {
+		return t.Identify(before) == t.Identify(after)
 	}
-	return true
+	return equalField(t.Identity[0], t.Identity[0].Of(before), t.Identity[0].Of(after))
 }
 
-// steps is what has to be done to a list before new items come in.
+// steps is what has to be done to a list before new elements come in.
 type steps struct {
 	removed   []int // of the list before, ascending
 	moves     []relocation
-	unmatched int  // how many items are new
-	shuffled  bool // more items moved than can be said one by one
+	unmatched int  // how many elements are new
+	shuffled  bool // more elements moved than maxMoves
 }
 
-// relocation takes an item out at one index and puts it in at another, counted
+// relocation takes an element out at one index and inserts it at another, counted
 // after it has been taken out.
 type relocation struct{ from, to int }
 
@@ -168,7 +161,7 @@ func plan(from []int, length int) steps {
 		}
 	}
 	if inOrder == length && s.unmatched == len(from)-length {
-		return s // all that there was, as it was
+		return s // every element stays, in the same order
 	}
 	stays := make([]bool, length)
 	var wanted []int
@@ -193,8 +186,8 @@ func plan(from []int, length int) steps {
 }
 
 // relocations returns the fewest moves that bring a list, which is in ascending
-// order, into the wanted one: the longest run of items that are in order already
-// rests, each of the others goes behind the one it has to follow.
+// order, into the wanted one: the longest run of elements that are in order already
+// stays, each of the others goes behind the one it has to follow.
 func relocations(wanted []int, rest map[int]bool) []relocation {
 	current := slices.Sorted(slices.Values(wanted))
 	var moves []relocation

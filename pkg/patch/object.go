@@ -5,153 +5,91 @@ import (
 	"reflect"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// object writes what differs between two structs. What was received for them is
-// an object; it is only looked at once something differs.
-func (d *differ) object(t *podschema.Type, before, after reflect.Value, src spot) error {
-	if err := d.extras(&src); err != nil {
-		return err
+// object writes the differences between two structs that are both objects in JSON.
+func (d *differ) object(t *podschema.Type, before, after reflect.Value, was, is *podmodel.Fields) error {
+	if was != is {
+		d.unknown(was, is)
 	}
-	looked := d.unique
-	var twice []entry
-	var moved *exchanged
-	now, was := podschema.Over(after), podschema.Over(before)
+	old, now := podschema.Over(before), podschema.Over(after)
 	for i := range t.Fields {
 		f := &t.Fields[i]
 		if f.Name == "managedFields" {
 			continue // the API server's own, and large
 		}
-		a, b := now.Value(f), was.Value(f)
-		x := src.extra.child(f.Name)
-		if x == nil && equalField(f, b, a) {
+		b, a := old.Value(f), now.Value(f)
+		x, y := was.Below(f.Name), is.Below(f.Name)
+		if x == y && equalField(f, b, a) {
 			continue
 		}
-		if !looked {
-			looked = true
-			var err error
-			if twice, err = d.repeated(t, after, &src); err != nil {
-				return err
-			}
-		}
-		if last(twice, f.Name) != nil {
-			continue
-		}
-		if f.Name == "initContainers" && last(twice, "containers") == nil {
-			var err error
-			if moved, err = d.exchange(before, after, src.text()); err != nil {
-				return err
-			}
-			if moved != nil {
-				was = podschema.Over(moved.spec)
-				b = was.Value(f)
-			}
-		}
-		field := spot{part: src.text().member(f.Name), extra: x}
-		if list := moved.list(f.Name); list != nil {
-			field.part = part{it: list}
-		}
-		if err := d.field(f, b, a, field); err != nil {
+		if err := d.field(f, b, a, x, y); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// extras writes the extra fields of an object that stays.
-func (d *differ) extras(src *spot) error {
-	if len(src.extra.entries()) == 0 {
-		return nil
-	}
-	known, err := src.text().members()
-	if err != nil {
-		return err
-	}
-	for _, e := range src.extra.missing(known) {
-		op := "add"
-		if last(known, e.name) != nil {
-			op = "replace"
+// unknown writes the differences between the unknown fields of two objects.
+func (d *differ) unknown(was, is *podmodel.Fields) {
+	for name := range was.Values() {
+		if _, ok := is.Value(name); !ok {
+			d.remove(name)
 		}
-		d.putJSON(op, e.name, e.value)
 	}
-	return nil
+	for name, value := range is.Values() {
+		switch old, ok := was.Value(name); {
+		case !ok:
+			d.putJSON("add", name, value)
+		case !podmodel.EqualValues(old, value):
+			d.putJSON("replace", name, value)
+		}
+	}
 }
 
-// repeated replaces the fields that an object has more than once, and returns
-// them. A Go decoder joins the two, whoever applies the patch keeps the last.
-func (d *differ) repeated(t *podschema.Type, after reflect.Value, src *spot) (twice []entry, err error) {
-	known, err := src.text().members()
-	if err != nil {
-		return nil, err
-	}
-	for i, e := range known {
-		f := t.Field(e.name)
-		if f == nil || last(known[i+1:], e.name) == nil || last(known[:i], e.name) != nil {
-			continue
-		}
-		twice = append(twice, e)
-		v, ok := deref(f.Of(after), f.Pointer)
-		if !ok || !present(f, f.Of(after)) {
-			d.remove(e.name)
-			continue
-		}
-		value := spot{part: src.text().member(e.name), extra: src.extra.child(f.Name)}
-		if err := d.put("replace", e.name, f.Type, v, value.source()); err != nil {
-			return nil, err
-		}
-	}
-	return twice, nil
-}
-
-// field writes what differs between two values of a field.
-func (d *differ) field(f *podschema.Field, before, after reflect.Value, src spot) error {
+// field writes the differences between two values of a field.
+func (d *differ) field(f *podschema.Field, before, after reflect.Value, was, is *podmodel.Fields) error {
 	a, ok := deref(after, f.Pointer)
-	if !ok || !present(f, after) {
+	if !ok || !podmodel.Present(f, after) {
 		if !equalField(f, before, after) {
 			d.remove(f.Name)
 		}
 		return nil
 	}
-	b, was := deref(before, f.Pointer)
-	if !was {
-		return d.whole("add", f, a, src)
+	b, ok := deref(before, f.Pointer)
+	if !ok {
+		return d.put("add", f.Name, f.Type, a, is)
 	}
 	switch f.Type.Kind {
 	case podschema.Struct:
-		if !f.Pointer && before.IsZero() {
-			return d.inEmpty(f, b, a, src)
+		if !f.Pointer && before.IsZero() && was.Empty() {
+			return d.intoEmpty(f, a, is)
 		}
-		return d.up(d.down(f.Name), d.object(f.Type, b, a, src))
+		return d.up(d.down(f.Name), d.object(f.Type, b, a, was, is))
 	case podschema.Map:
 		if b.Len() > 0 {
 			return d.up(d.down(f.Name), d.entries(f.Type, b, a))
 		}
 	case podschema.List:
 		if b.Len() > 0 {
-			return d.list(f, b, a, src)
+			return d.list(f, b, a, was, is)
 		}
 	default:
 		if f.Pointer || !before.IsZero() {
-			return d.whole("replace", f, a, src)
+			return d.put("replace", f.Name, f.Type, a, is)
 		}
 	}
-	// It may be there all the same, as null or as what means nothing; to add a
-	// field that is there replaces it.
-	return d.whole("add", f, a, src)
+	// JSON may show it all the same, as null or as an empty value: to add a field
+	// that exists replaces it.
+	return d.put("add", f.Name, f.Type, a, is)
 }
 
-// inEmpty writes what differs from a struct with nothing in it, which may not be
-// there at all, or hold what we do not know.
-func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src spot) error {
-	raw, err := src.bytes()
-	if err != nil {
-		return err
-	}
-	if isObject(raw) {
-		return d.up(d.down(f.Name), d.object(f.Type, before, after, src))
-	}
+// intoEmpty writes a struct where there was an empty one: in JSON it may have been
+// {}, null or nothing at all.
+func (d *differ) intoEmpty(f *podschema.Field, after reflect.Value, is *podmodel.Fields) error {
 	mark := len(d.ops)
-	if err := d.whole("add", f, after, src); err != nil {
+	if err := d.put("add", f.Name, f.Type, after, is); err != nil {
 		return err
 	}
 	if bytes.HasSuffix(d.ops, []byte(`"value":{}}`)) {
@@ -160,7 +98,10 @@ func (d *differ) inEmpty(f *podschema.Field, before, after reflect.Value, src sp
 	return nil
 }
 
-// whole writes a value that there was none of, or that has no parts to look at.
-func (d *differ) whole(op string, f *podschema.Field, v reflect.Value, src spot) error {
-	return d.put(op, f.Name, f.Type, v, source{extra: src.extra})
+// deref looks through the pointer that holds a value; ok is false for nil.
+func deref(v reflect.Value, pointer bool) (target reflect.Value, ok bool) {
+	if !pointer {
+		return v, true
+	}
+	return v.Elem(), !v.IsNil()
 }

@@ -4,27 +4,18 @@ import (
 	"reflect"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // differ writes operations as it finds them.
 type differ struct {
-	ops    []byte // the patch so far, without its last bracket
-	path   []byte // JSON pointer to where we are
-	unique bool   // no object as received has one name twice
+	ops  []byte // the patch so far, without its last bracket
+	path []byte // JSON pointer to the values that are being compared
 }
 
-// spot is where in the object as received the comparison is, and what is to be
-// added there.
-type spot struct {
-	part
-	extra *extra
-}
-
-func (s *spot) source() source { return source{text: s.text(), extra: s.extra} }
-
-// usual is how long the patch of an ordinary injection may become without its
-// memory growing on the way.
-const usual = 8 << 10
+// initialSize is the capacity that a patch starts with, in bytes: that of an
+// ordinary injection needs no more.
+const initialSize = 8 << 10
 
 // down adds a step to the path.
 func (d *differ) down(step string) (mark int) {
@@ -33,8 +24,8 @@ func (d *differ) down(step string) (mark int) {
 	return mark
 }
 
-// up takes off again what down has added, but leaves it there for an error to
-// tell.
+// up takes off again what down has added. After an error it stays, for the
+// message.
 func (d *differ) up(mark int, err error) error {
 	if err == nil {
 		d.path = d.path[:mark]
@@ -61,7 +52,7 @@ func appendStep(path []byte, step string) []byte {
 // begin opens an operation on the path with a step added.
 func (d *differ) begin(op, step string) {
 	if d.ops == nil {
-		d.ops = make([]byte, 0, usual)
+		d.ops = make([]byte, 0, initialSize)
 	}
 	if len(d.ops) == 0 {
 		d.ops = append(d.ops, '[')
@@ -70,7 +61,7 @@ func (d *differ) begin(op, step string) {
 	}
 	d.ops = append(append(append(d.ops, `{"op":"`...), op...), `","path":`...)
 	mark := d.down(step)
-	d.ops = appendQuoted(d.ops, d.path)
+	d.ops = podmodel.AppendQuoted(d.ops, d.path)
 	d.path = d.path[:mark]
 }
 
@@ -82,14 +73,14 @@ func (d *differ) remove(step string) {
 // move takes the value at a pointer to the path with a step added.
 func (d *differ) move(from []byte, step string) {
 	d.begin("move", step)
-	d.ops = append(appendQuoted(append(d.ops, `,"from":`...), from), '}')
+	d.ops = append(podmodel.AppendQuoted(append(d.ops, `,"from":`...), from), '}')
 }
 
 // put writes an add or a replace.
-func (d *differ) put(op, step string, t *podschema.Type, v reflect.Value, src source) (err error) {
+func (d *differ) put(op, step string, t *podschema.Type, v reflect.Value, unknown *podmodel.Fields) (err error) {
 	d.begin(op, step)
 	d.ops = append(d.ops, `,"value":`...)
-	if d.ops, err = appendValue(d.ops, t, v, src); err == nil {
+	if d.ops, err = podmodel.Append(d.ops, t, v, unknown); err == nil {
 		d.ops = append(d.ops, '}')
 	}
 	return err

@@ -2,14 +2,17 @@ package patch_test
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // Each case changes the pod that raw decodes to and says the very patch.
@@ -25,7 +28,6 @@ func TestDiff(t *testing.T) {
 		name, raw string
 		change    func(*corev1.Pod)
 		want      string
-		extras    []patch.Extra
 	}{
 		{
 			name:   "nothing",
@@ -52,7 +54,7 @@ func TestDiff(t *testing.T) {
 			name:   "labels where they are null",
 			raw:    `{"metadata":{"labels":null}}`,
 			change: func(p *corev1.Pod) { p.Labels = set(p.Labels, "a", "1") },
-			want:   `[{"op":"add","path":"/metadata/labels","value":{"a":"1"}}]`,
+			want:   `[{"op":"add","path":"/metadata","value":{"labels":{"a":"1"}}}]`,
 		},
 		{
 			name:   "metadata where there is none",
@@ -107,7 +109,7 @@ func TestDiff(t *testing.T) {
 				c[1].RestartPolicy = &always
 				p.Spec.InitContainers, p.Spec.Containers = []corev1.Container{{Name: "i"}, c[1]}, c[:1]
 			},
-			want: `[{"op":"add","path":"/spec/initContainers","value":[]},{"op":"move","path":"/spec/initContainers/0","from":"/spec/containers/1"},{"op":"add","path":"/spec/initContainers/0","value":{"name":"i"}},{"op":"add","path":"/spec/initContainers/1/restartPolicy","value":"Always"}]`,
+			want: `[{"op":"add","path":"/spec/initContainers","value":[{"name":"i"},{"name":"p","restartPolicy":"Always","new":1}]},{"op":"remove","path":"/spec/containers/1"}]`,
 		},
 		{
 			name: "and back",
@@ -117,7 +119,7 @@ func TestDiff(t *testing.T) {
 				s.Containers = []corev1.Container{s.Containers[0], s.InitContainers[1], s.Containers[1]}
 				s.InitContainers = s.InitContainers[:1]
 			},
-			want: `[{"op":"move","path":"/spec/containers/1","from":"/spec/initContainers/1"}]`,
+			want: `[{"op":"remove","path":"/spec/initContainers/1"},{"op":"add","path":"/spec/containers/1","value":{"name":"p"}}]`,
 		},
 		{
 			name: "within a container",
@@ -170,19 +172,15 @@ func TestDiff(t *testing.T) {
 			want:   `[{"op":"replace","path":"/spec/tolerations/0","value":{"key":"a"}}]`,
 		},
 		{
-			name:   "a field given twice",
-			raw:    `{"spec":{"containers":[{"name":"a"}],"securityContext":{"runAsUser":1,"odd":1},"securityContext":{"fsGroup":2,"even":2}}}`,
+			name:   "where a field is given twice, metadata and spec are written whole",
+			raw:    `{"metadata":{"name":"a"},"spec":{"containers":[{"name":"a"}],"securityContext":{"runAsUser":1,"even":1},"securityContext":{"fsGroup":2,"even":2}}}`,
 			change: func(p *corev1.Pod) { p.Spec.Hostname = "h" },
-			want:   `[{"op":"replace","path":"/spec/securityContext","value":{"runAsUser":1,"fsGroup":2,"even":2}},{"op":"add","path":"/spec/hostname","value":"h"}]`,
+			want:   `[{"op":"add","path":"/metadata","value":{"name":"a"}},{"op":"add","path":"/spec","value":{"containers":[{"name":"a"}],"securityContext":{"runAsUser":1,"fsGroup":2,"even":2},"hostname":"h"}}]`,
 		},
 		{
-			name: "a field given twice and taken away",
-			raw:  `{"spec":{"securityContext":{"runAsUser":1},"hostname":"a","securityContext":{"fsGroup":2},"initContainers":[{"name":"x"}],"initContainers":[{"name":"y"}],"initContainers":[{"name":"z"}]}}`,
-			change: func(p *corev1.Pod) {
-				p.Spec.SecurityContext = nil
-				p.Spec.InitContainers = append(p.Spec.InitContainers, corev1.Container{Name: "n"})
-			},
-			want: `[{"op":"remove","path":"/spec/securityContext"},{"op":"replace","path":"/spec/initContainers","value":[{"name":"z"},{"name":"n"}]}]`,
+			name:   "where a field is given twice and nothing changes",
+			raw:    `{"spec":{"hostname":"a","hostname":"b"}}`,
+			change: func(p *corev1.Pod) {},
 		},
 		{
 			name:   "names that are written with escapes",
@@ -196,30 +194,12 @@ func TestDiff(t *testing.T) {
 			change: func(p *corev1.Pod) { *p.Spec.Priority = 2 },
 			want:   `[{"op":"replace","path":"/spec/priority","value":2}]`,
 		},
-		{
-			name: "extra fields",
-			raw:  `{"spec":{"containers":[{"name":"a"},{"name":"b","new":{"x": 1}}]}}`,
-			change: func(p *corev1.Pod) {
-				p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "p", Ports: []corev1.ContainerPort{{ContainerPort: 80}}})
-			},
-			extras: []patch.Extra{
-				{Path: []string{"spec", "containers", "[b]", "new"}, Value: []byte(`{"x":1}`)},
-				{Path: []string{"spec", "containers", "[a]", "new"}, Value: []byte(`{"x":2}`)},
-				{Path: []string{"spec", "containers", "[p]", "new"}, Value: []byte(`3`)},
-				{Path: []string{"spec", "containers", "[p]", "ports", "[80]", "shape"}, Value: []byte(`"round"`)},
-				{Path: []string{"spec", "containers", "[gone]", "new"}, Value: []byte(`4`)},
-				{Path: []string{"spec", "resources", "new"}, Value: []byte(`5`)},
-				{Path: []string{"newest"}, Value: []byte(`6`)},
-				{Path: []string{"newest"}, Value: []byte(`7`)},
-			},
-			want: `[{"op":"add","path":"/newest","value":7},{"op":"add","path":"/spec/containers/-","value":{"name":"p","ports":[{"containerPort":80,"shape":"round"}],"new":3}},{"op":"add","path":"/spec/containers/0/new","value":{"x":2}}]`,
-		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			before := decode(t, []byte(tc.raw))
 			after := before.DeepCopy()
 			tc.change(after)
-			got, err := diffOf(t, []byte(tc.raw), before, after, tc.extras...)
+			got, err := diffOf(t, []byte(tc.raw), before, after)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,41 +214,85 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// An extra field below an object that is empty in Go reaches the patch too.
-func TestExtraBelowAnEmptyObject(t *testing.T) {
-	raw := []byte(`{"spec":{"containers":[{"name":"a"}]}}`)
-	before := decode(t, raw)
-	after := before.DeepCopy()
-	after.Spec.SecurityContext = &corev1.PodSecurityContext{}
-	got, err := diffOf(t, raw, before, after,
-		patch.Extra{Path: []string{"spec", "securityContext", "new"}, Value: []byte("1")},
-		patch.Extra{Path: []string{"spec", "containers", "[a]", "resources", "new"}, Value: []byte("2")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = `[{"op":"add","path":"/spec/containers/0/resources","value":{"new":2}},{"op":"add","path":"/spec/securityContext","value":{"new":1}}]`
-	if string(got) != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if _, err := patch.Diff(raw, before, after, patch.Extra{}); err == nil {
-		t.Error("an extra field without a path is accepted")
+// What is to be written without a Go type reaches the patch, wherever it is.
+func TestUnknownFields(t *testing.T) {
+	for _, tc := range []struct{ name, before, after, want string }{
+		{
+			"within containers, old and new",
+			`{"spec":{"containers":[{"name":"a"},{"name":"b","new":{"x": 1}}]}}`,
+			`{"newest":7,"spec":{"containers":[{"name":"a","new":{"x":2}},{"name":"b","new":{"x":1}},{"name":"p","ports":[{"containerPort":80,"shape":"round"}],"new":3}]}}`,
+			`[{"op":"add","path":"/newest","value":7},{"op":"add","path":"/spec/containers/-","value":{"name":"p","ports":[{"containerPort":80,"shape":"round"}],"new":3}},{"op":"add","path":"/spec/containers/0/new","value":{"x":2}}]`,
+		},
+		{
+			"below objects that are empty in Go",
+			`{"spec":{"containers":[{"name":"a"}]}}`,
+			`{"spec":{"containers":[{"name":"a","resources":{"new":2}}],"securityContext":{"new":1}}}`,
+			`[{"op":"add","path":"/spec/containers/0/resources","value":{"new":2}},{"op":"add","path":"/spec/securityContext","value":{"new":1}}]`,
+		},
+		{
+			"in an object that had nothing else",
+			`{"spec":{"containers":[{"name":"a","resources":{"old/":1}}]}}`,
+			`{"spec":{"containers":[{"name":"a","resources":{"new~":2}}]}}`,
+			`[{"op":"remove","path":"/spec/containers/0/resources/old~1"},{"op":"add","path":"/spec/containers/0/resources/new~0","value":2}]`,
+		},
+		{
+			"another value, and white space alone",
+			`{"spec":{"a":{"x": 1},"b":[1, 2]}}`,
+			`{"spec":{"a":{"x":1},"b":[1,3]}}`,
+			`[{"op":"replace","path":"/spec/b","value":[1,3]}]`,
+		},
+		{
+			"in an item that is otherwise empty",
+			`{"spec":{"tolerations":[{},{"new":1},{"new":1},null]}}`,
+			`{"spec":{"tolerations":[{"new":1},{"new":2},{"key":"a"},null]}}`,
+			`[{"op":"replace","path":"/spec/tolerations/0","value":{"new":1}},{"op":"replace","path":"/spec/tolerations/1/new","value":2},{"op":"remove","path":"/spec/tolerations/2/new"},{"op":"add","path":"/spec/tolerations/2/key","value":"a"}]`,
+		},
+		{
+			"of one port in two protocols",
+			`{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"protocol":"TCP"},{"containerPort":53,"protocol":"UDP","u":1}]}]}}`,
+			`{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"protocol":"TCP","t":1},{"containerPort":53,"protocol":"UDP"}]}]}}`,
+			`[{"op":"add","path":"/spec/containers/0/ports/0/t","value":1},{"op":"remove","path":"/spec/containers/0/ports/1/u"}]`,
+		},
+		{
+			"of two variables of one name",
+			`{"spec":{"containers":[{"name":"a","env":[{"name":"E"},{"name":"E","x":1}]}]}}`,
+			`{"spec":{"containers":[{"name":"a","env":[{"name":"E"},{"name":"E","x":2}]}]}}`,
+			`[{"op":"replace","path":"/spec/containers/0/env/1/x","value":2}]`,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before, err := podmodel.Decode([]byte(tc.before))
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := podmodel.Decode([]byte(tc.after))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := patch.Diff(before, after)
+			if err != nil || string(got) != tc.want {
+				t.Fatalf("got  %s, error %v\nwant %s", got, err, tc.want)
+			}
+			if out := apply(t, []byte(tc.before), got); !reflect.DeepEqual(tree(t, out), tree(t, []byte(tc.after))) {
+				t.Errorf("leads to %s", out)
+			}
+		})
 	}
 }
 
-func TestRawThatIsNotThePod(t *testing.T) {
-	before := decode(t, []byte(`{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a"},{"name":"b"}]}}`))
-	after := before.DeepCopy()
-	after.Labels["a"] = "c"
-	after.Spec.Containers[1].Image = "i"
-	for _, raw := range []string{
-		``, `null`, `[]`, `{`, `{"metadata"`, `{"metadata":`, `{"metadata":{`, `{"metadata":}`, `{"a`, `{a:1}`, `{"\x":1}`,
-		`{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a"}]}}`,
-		`{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a"},{"name"`,
-		`{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[,]}}`,
-	} {
-		if got, err := patch.Diff([]byte(raw), before, after); err == nil {
-			t.Errorf("%s: no error, patch %s", raw, got)
-		}
+// What cannot be written as JSON is an error that names the place.
+func TestErrorNamesThePlace(t *testing.T) {
+	before, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"a"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := before.Copy()
+	after.Spec.Containers = []corev1.Container{{Name: "a", LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Port: intstr.IntOrString{Type: 7}},
+	}}}}
+	got, err := patch.Diff(before, after)
+	if err == nil || !strings.Contains(err.Error(), `"/spec/containers/0"`) {
+		t.Errorf("patch %s, error %v", got, err)
 	}
 }
 
@@ -331,7 +355,7 @@ func TestCostIsLinear(t *testing.T) {
 		for i := range n {
 			p.Spec.Containers[0].Env = append(p.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprint("E", i)})
 		}
-		raw, after := mustJSON(t, p), p.DeepCopy()
+		after := p.DeepCopy()
 		env := after.Spec.Containers[0].Env
 		for i := range n / 2 {
 			env[i], env[n-1-i] = env[n-1-i], env[i]
@@ -339,7 +363,7 @@ func TestCostIsLinear(t *testing.T) {
 		best := time.Hour
 		for range 5 {
 			start := time.Now()
-			if _, err := patch.Diff(raw, p, after); err != nil {
+			if _, err := patch.Diff(&podmodel.Pod{Pod: p}, &podmodel.Pod{Pod: after}); err != nil {
 				t.Fatal(err)
 			}
 			best = min(best, time.Since(start))

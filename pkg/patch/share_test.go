@@ -7,35 +7,51 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
-// diffOf is patch.Diff, of which every use in a test must say the same as the
-// ways that spare it something: what the two pods share is not looked at, and
-// where no name is given twice nothing is looked for.
-func diffOf(t testing.TB, raw []byte, before, after *corev1.Pod, extras ...patch.Extra) ([]byte, error) {
+// diffOf is patch.Diff of raw and what after has of it: unknown fields stay where
+// they are, and those of a container follow it to the other list. What the two pods
+// share must make no difference.
+func diffOf(t testing.TB, raw []byte, before, after *corev1.Pod) ([]byte, error) {
 	t.Helper()
-	want, wantErr := patch.Diff(raw, before, after, extras...)
-	ways := map[string]func([]byte, *corev1.Pod, *corev1.Pod, ...patch.Extra) ([]byte, error){"Diff": patch.Diff}
-	if jsontext.Value(raw).IsValid() { // which by default allows no name twice
-		ways["DiffUnique"] = patch.DiffUnique
+	decoded, err := podmodel.Decode(raw)
+	if err != nil {
+		t.Fatal(err)
 	}
+	was := &podmodel.Pod{Pod: before, Unknown: decoded.Unknown, Ambiguous: decoded.Ambiguous}
+	is := follow(was, after)
+	want, wantErr := patch.Diff(was, is)
 	sharing := after.DeepCopy()
 	share(reflect.ValueOf(before).Elem(), reflect.ValueOf(sharing).Elem())
-	for name, way := range ways {
-		for _, pod := range []*corev1.Pod{after, sharing} {
-			got, err := way(raw, before, pod, extras...)
-			if string(got) != string(want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
-				t.Fatalf("%s, sharing memory %v: %s, error %v\nwant %s, error %v\nobject %s", name, pod == sharing, got, err, want, wantErr, raw)
+	got, err := patch.Diff(was, &podmodel.Pod{Pod: sharing, Unknown: is.Unknown})
+	if string(got) != string(want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+		t.Fatalf("sharing memory: %s, error %v\nwant %s, error %v\nobject %s", got, err, want, wantErr, raw)
+	}
+	return want, wantErr
+}
+
+// follow returns the pod that before has become.
+func follow(before *podmodel.Pod, after *corev1.Pod) *podmodel.Pod {
+	out := &podmodel.Pod{Pod: after, Unknown: before.Unknown}
+	has := func(list []corev1.Container, name string) bool {
+		return slices.ContainsFunc(list, func(c corev1.Container) bool { return c.Name == name })
+	}
+	cross := func(from, to []corev1.Container, fromList, toList podmodel.Containers, gone []corev1.Container) {
+		for _, c := range from {
+			if has(to, c.Name) && !has(gone, c.Name) {
+				out.MoveUnknown(c.Name, fromList, toList)
 			}
 		}
 	}
-	return want, wantErr
+	cross(before.Spec.Containers, after.Spec.InitContainers, podmodel.AppContainers, podmodel.InitContainers, before.Spec.InitContainers)
+	cross(before.Spec.InitContainers, after.Spec.Containers, podmodel.InitContainers, podmodel.AppContainers, before.Spec.Containers)
+	return out
 }
 
 // share lets after hold before's memory wherever the two are equal.
@@ -62,30 +78,13 @@ func share(before, after reflect.Value) {
 	}
 }
 
-// Of an object in which no name is given twice, nothing is looked at for what an
-// injection usually does.
-func TestWhatIsSharedIsNotLookedAt(t *testing.T) {
-	raw := mustJSON(t, usualPod(3))
-	before := decode(t, raw)
-	after := inject(before)
-	want, err := patch.Diff(raw, before, after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := patch.DiffUnique([]byte("not looked at"), before, after)
-	if err != nil || string(got) != string(want) {
-		t.Errorf("got %s, error %v\nwant %s", got, err, want)
-	}
-}
-
 // Sharing, the cost is that of what was done, not of the pod.
 func TestCostIsThatOfTheChange(t *testing.T) {
 	allocations := func(variables int) float64 {
-		raw := mustJSON(t, usualPod(variables))
-		before := decode(t, raw)
-		after := inject(before)
+		before := &podmodel.Pod{Pod: decode(t, mustJSON(t, usualPod(variables)))}
+		after := &podmodel.Pod{Pod: inject(before.Pod)}
 		return testing.AllocsPerRun(20, func() {
-			if _, err := patch.DiffUnique(raw, before, after); err != nil {
+			if _, err := patch.Diff(before, after); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 )
 
@@ -50,7 +51,7 @@ func TestStepsWriteToNothingShared(t *testing.T) {
 		"DropAssignedUser":      func(pod, _ *corev1.Pod) { proxy.DropAssignedUser(pod) },
 		"Order":                 func(pod, _ *corev1.Pod) { proxy.Order(pod, true); proxy.Order(pod, false) },
 		"KeepOrder":             func(pod, other *corev1.Pod) { proxy.KeepOrder(&other.Spec, &pod.Spec) },
-		"MoveBack":              func(pod, _ *corev1.Pod) { proxy.MoveBack(&pod.Spec) },
+		"MoveBack":              func(pod, _ *corev1.Pod) { proxy.MoveBack(&podmodel.Pod{Pod: pod}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := podgen.CheckSharing(proxy.CopyForWrite, step); err != nil {
@@ -60,7 +61,7 @@ func TestStepsWriteToNothingShared(t *testing.T) {
 	}
 	// MoveToInit replaces the lists, so it may be given any pod.
 	shallow := func(pod *corev1.Pod) *corev1.Pod { out := *pod; return &out }
-	if err := podgen.CheckSharing(shallow, func(pod, _ *corev1.Pod) { proxy.MoveToInit(&pod.Spec) }); err != nil {
+	if err := podgen.CheckSharing(shallow, func(pod, _ *corev1.Pod) { proxy.MoveToInit(&podmodel.Pod{Pod: pod}) }); err != nil {
 		t.Errorf("MoveToInit: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // A pod whose status names anything was injected, whichever lists name it.
@@ -22,9 +24,9 @@ func TestOnlyAStatusThatNamesNothingIsEmpty(t *testing.T) {
 }
 
 func TestOnlyOverridesThatSavedNothingAreEmpty(t *testing.T) {
-	one := containers("a")
+	one := saved("a")
 	for want, list := range map[bool][]Overrides{
-		true:  {{}, {Containers: []corev1.Container{}}},
+		true:  {{}, {Containers: []podmodel.Container{}}},
 		false: {{Containers: one}, {InitContainers: one}, {Containers: one, InitContainers: one}},
 	} {
 		for _, o := range list {
@@ -37,9 +39,9 @@ func TestOnlyOverridesThatSavedNothingAreEmpty(t *testing.T) {
 
 // Somebody took the containers out of the pod and left the annotations.
 func TestSavedContainersComeBackToAPodThatHasLessOfThem(t *testing.T) {
-	pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: containers("istio-proxy")}}
+	pod := &podmodel.Pod{Pod: &corev1.Pod{Spec: corev1.PodSpec{Containers: containers("istio-proxy")}}}
 	out := WithoutContainers(pod, Status{Containers: []string{"istio-proxy"}},
-		Overrides{Containers: containers("istio-proxy", "web"), InitContainers: containers("setup")})
+		Overrides{Containers: saved("istio-proxy", "web"), InitContainers: saved("setup")})
 	if got := namesOf(out.Spec.Containers); got != "istio-proxy web" {
 		t.Errorf("containers %s", got)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // The annotations.
@@ -72,8 +74,8 @@ func (s *Status) String() string {
 // Overrides are the containers that the user had declared under the name of a
 // template's container, as the user wrote them.
 type Overrides struct {
-	Containers     []corev1.Container `json:"containers,omitempty"`
-	InitContainers []corev1.Container `json:"initContainers,omitempty"`
+	Containers     []podmodel.Container `json:"containers,omitempty"`
+	InitContainers []podmodel.Container `json:"initContainers,omitempty"`
 }
 
 // ReadOverrides returns the saved containers; none when there is no annotation.

@@ -6,12 +6,31 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 func containers(names ...string) []corev1.Container {
 	var out []corev1.Container
 	for _, n := range names {
 		out = append(out, corev1.Container{Name: n})
+	}
+	return out
+}
+
+func saved(names ...string) []podmodel.Container {
+	var out []podmodel.Container
+	for _, n := range names {
+		out = append(out, podmodel.Container{Container: corev1.Container{Name: n}})
+	}
+	return out
+}
+
+// images returns containers from names and images by turns.
+func images(pairs ...string) []podmodel.Container {
+	var out []podmodel.Container
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, podmodel.Container{Container: corev1.Container{Name: pairs[i], Image: pairs[i+1]}})
 	}
 	return out
 }
@@ -83,9 +102,9 @@ func TestEmpty(t *testing.T) {
 		t.Error("a version and a revision name nothing that was added")
 	}
 	for name, o := range map[string]Overrides{
-		"containers":      {Containers: containers("a")},
-		"init containers": {InitContainers: containers("a")},
-		"both":            {Containers: containers("a"), InitContainers: containers("b")},
+		"containers":      {Containers: saved("a")},
+		"init containers": {InitContainers: saved("a")},
+		"both":            {Containers: saved("a"), InitContainers: saved("b")},
 	} {
 		if o.Empty() {
 			t.Errorf("overrides of %s: empty", name)
@@ -94,7 +113,7 @@ func TestEmpty(t *testing.T) {
 }
 
 func TestOverrides(t *testing.T) {
-	o := Overrides{InitContainers: []corev1.Container{{Name: "a", Image: "x"}}}
+	o := Overrides{InitContainers: images("a", "x")}
 	if got := o.String(); got != `{"initContainers":[{"name":"a","image":"x","resources":{}}]}` {
 		t.Errorf("got %s", got)
 	}
@@ -111,16 +130,16 @@ func TestOverrides(t *testing.T) {
 }
 
 func TestWithoutContainers(t *testing.T) {
-	pod := &corev1.Pod{Spec: corev1.PodSpec{
+	pod := &podmodel.Pod{Pod: &corev1.Pod{Spec: corev1.PodSpec{
 		InitContainers: containers("istio-init", "setup"),
 		Containers:     containers("app", "istio-proxy", "web"),
-	}}
+	}}}
 	pod.Annotations = map[string]string{Key: "x", "a": "b"}
 	before := pod.DeepCopy()
 	s := Status{InitContainers: []string{"istio-init"}, Containers: []string{"istio-proxy", "app"}}
 	saved := Overrides{
-		Containers:     []corev1.Container{{Name: "app", Image: "(own)"}, {Name: "gone", Image: "(own)"}},
-		InitContainers: []corev1.Container{{Name: "setup", Image: "(own)"}},
+		Containers:     images("app", "(own)", "gone", "(own)"),
+		InitContainers: images("setup", "(own)"),
 	}
 	out := WithoutContainers(pod, s, saved)
 	if got := namesOf(out.Spec.Containers); got != "app(own) web gone(own)" {
@@ -132,14 +151,14 @@ func TestWithoutContainers(t *testing.T) {
 	if !reflect.DeepEqual(out.Annotations, map[string]string{"a": "b"}) {
 		t.Errorf("annotations %v", out.Annotations)
 	}
-	if !reflect.DeepEqual(pod, before) {
+	if !reflect.DeepEqual(pod.Pod, before) {
 		t.Error("the pod given has been changed")
 	}
 }
 
 func TestSavedContainersArePutBack(t *testing.T) {
-	saved := func(names ...string) []corev1.Container {
-		out := containers(names...)
+	saved := func(names ...string) []podmodel.Container {
+		out := saved(names...)
 		for i := range out {
 			out[i].Image = "(own)"
 		}
@@ -149,7 +168,7 @@ func TestSavedContainersArePutBack(t *testing.T) {
 		name     string
 		in       []corev1.Container
 		injected []string
-		saved    []corev1.Container
+		saved    []podmodel.Container
 		want     string
 	}{
 		{"nothing injected", containers("a", "b"), nil, nil, "a b"},
@@ -161,14 +180,18 @@ func TestSavedContainersArePutBack(t *testing.T) {
 		{"at the end, without the injected one", containers("x"), []string{"a"}, saved("a", "b", "c"), "x a(own) b(own) c(own)"},
 		{"each once", nil, nil, saved("a", "a"), "a(own)"},
 	} {
-		if got := namesOf(stripped(tt.in, tt.injected, tt.saved)); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		pod := &podmodel.Pod{Pod: &corev1.Pod{Spec: corev1.PodSpec{Containers: tt.in, InitContainers: tt.in}}}
+		out := WithoutContainers(pod, Status{Containers: tt.injected, InitContainers: tt.injected}, Overrides{Containers: tt.saved, InitContainers: tt.saved})
+		for list, containers := range map[string][]corev1.Container{"containers": out.Spec.Containers, "init containers": out.Spec.InitContainers} {
+			if got := namesOf(containers); got != tt.want {
+				t.Errorf("%s: %s %q, want %q", tt.name, list, got, tt.want)
+			}
 		}
 	}
 }
 
 func TestAnnotationsWithoutStatusAreShared(t *testing.T) {
-	pod := &corev1.Pod{}
+	pod := &podmodel.Pod{Pod: &corev1.Pod{}}
 	pod.Annotations = map[string]string{"a": "b"}
 	out := WithoutContainers(pod, Status{}, Overrides{})
 	out.Annotations["c"] = "d"
@@ -185,16 +208,44 @@ func TestLegacy(t *testing.T) {
 }
 
 func TestWithoutLists(t *testing.T) {
-	pod := &corev1.Pod{Spec: corev1.PodSpec{
+	pod := &podmodel.Pod{Pod: &corev1.Pod{Spec: corev1.PodSpec{
 		Volumes:          []corev1.Volume{{Name: "own"}, {Name: "istio-certs"}},
 		ImagePullSecrets: []corev1.LocalObjectReference{{Name: "theirs"}},
-	}}
+	}}}
 	before := pod.DeepCopy()
 	out := WithoutLists(pod, Status{Volumes: Legacy().Volumes, ImagePullSecrets: []string{"theirs"}})
 	if len(out.Spec.Volumes) != 1 || out.Spec.Volumes[0].Name != "own" || out.Spec.ImagePullSecrets != nil {
 		t.Errorf("volumes %v, secrets %v", out.Spec.Volumes, out.Spec.ImagePullSecrets)
 	}
-	if !reflect.DeepEqual(pod, before) {
+	if !reflect.DeepEqual(pod.Pod, before) {
+		t.Error("the pod given has been changed")
+	}
+}
+
+// What a newer API server or the user has set on a container goes and comes back
+// with it.
+func TestUnknownFieldsOfContainers(t *testing.T) {
+	pod, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"app","new":1},{"name":"istio-proxy","new":2,"resources":{"newer":3}},{"name":"gone","new":4}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = `{"containers":[{"name":"istio-proxy","image":"own","new":5}]}`
+	o, err := ReadOverrides(map[string]string{OverridesKey: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.String(); got != text {
+		t.Errorf("written back as %s", got)
+	}
+	before := pod.Unknown.Paths()
+	out := WithoutContainers(pod, Status{Containers: []string{"istio-proxy", "gone"}}, o)
+	if got := strings.Join(out.Unknown.Paths(), " "); got != "spec.containers[app].new spec.containers[istio-proxy].new" {
+		t.Errorf("unknown fields %s", got)
+	}
+	if value, _ := out.ContainersUnknown(podmodel.AppContainers).Below("istio-proxy").Value("new"); string(value) != "5" {
+		t.Errorf("new is %s", value)
+	}
+	if !reflect.DeepEqual(pod.Unknown.Paths(), before) {
 		t.Error("the pod given has been changed")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // Legacy returns the names that the first injectors used. The classic dialect
@@ -21,49 +23,57 @@ func Legacy() Status {
 // and without the status annotation. Where the user had declared one of these
 // containers, the user's is put back. The given pod is not changed; the result
 // shares with it what is the same.
-func WithoutContainers(pod *corev1.Pod, s Status, o Overrides) *corev1.Pod {
-	out := *pod
-	out.Spec.Containers = stripped(pod.Spec.Containers, s.Containers, o.Containers)
-	out.Spec.InitContainers = stripped(pod.Spec.InitContainers, s.InitContainers, o.InitContainers)
+func WithoutContainers(pod *podmodel.Pod, s Status, o Overrides) *podmodel.Pod {
+	out := pod.Copy()
+	out.Spec.Containers = restored(out, podmodel.AppContainers, out.Spec.Containers, s.Containers, o.Containers)
+	out.Spec.InitContainers = restored(out, podmodel.InitContainers, out.Spec.InitContainers, s.InitContainers, o.InitContainers)
 	out.Annotations = without(pod.Annotations, Key)
-	return &out
+	return out
 }
 
-// stripped returns the containers without those named. A saved container is put
-// in the place of the injected one, so that the order stays the same however often
-// a pod is injected; one whose place is unknown goes to the end.
-func stripped(in []corev1.Container, names []string, saved []corev1.Container) []corev1.Container {
+// restored returns a list of the pod's containers without the injected ones. A saved
+// container is put in the place of the injected one, so that the order stays the
+// same however often a pod is injected; one whose place is unknown goes to the end.
+func restored(pod *podmodel.Pod, list podmodel.Containers, in []corev1.Container, injected []string, saved []podmodel.Container) []corev1.Container {
 	out := make([]corev1.Container, 0, len(in)+len(saved))
 	back := make([]bool, len(saved))
+	unknown := pod.ContainersUnknown(list).Clone()
+	restore := func(k int) {
+		out = append(out, saved[k].Container)
+		unknown.SetBelow(saved[k].Name, saved[k].Unknown)
+		back[k] = true
+	}
 	for i := range in {
-		if !slices.Contains(names, in[i].Name) {
+		name := in[i].Name
+		if !slices.Contains(injected, name) {
 			out = append(out, in[i])
 			continue
 		}
-		if k := index(saved, in[i].Name); k >= 0 && !back[k] {
-			out = append(out, saved[k])
-			back[k] = true
+		unknown.SetBelow(name, nil)
+		if k := slices.IndexFunc(saved, func(c podmodel.Container) bool { return c.Name == name }); k >= 0 && !back[k] {
+			restore(k)
 		}
 	}
 	for k := range saved {
-		if !back[k] && index(out, saved[k].Name) < 0 {
-			out = append(out, saved[k])
+		if !back[k] && !slices.ContainsFunc(out, func(c corev1.Container) bool { return c.Name == saved[k].Name }) {
+			restore(k)
 		}
 	}
+	pod.SetContainersUnknown(list, unknown)
 	return out
 }
 
 // WithoutLists returns the pod without the volumes and image pull secrets that
-// the status names. The given pod is not changed.
-func WithoutLists(pod *corev1.Pod, s Status) *corev1.Pod {
-	out := *pod
+// the status names. The pod given is not changed.
+func WithoutLists(pod *podmodel.Pod, s Status) *podmodel.Pod {
+	out := pod.Copy()
 	out.Spec.Volumes = filter(pod.Spec.Volumes, func(v *corev1.Volume) bool {
 		return !slices.Contains(s.Volumes, v.Name)
 	})
 	out.Spec.ImagePullSecrets = filter(pod.Spec.ImagePullSecrets, func(r *corev1.LocalObjectReference) bool {
 		return !slices.Contains(s.ImagePullSecrets, r.Name)
 	})
-	return &out
+	return out
 }
 
 func filter[T any](in []T, keep func(*T) bool) []T {
@@ -74,10 +84,6 @@ func filter[T any](in []T, keep func(*T) bool) []T {
 		}
 	}
 	return out
-}
-
-func index(list []corev1.Container, name string) int {
-	return slices.IndexFunc(list, func(c corev1.Container) bool { return c.Name == name })
 }
 
 // without returns a copy of a map without one key.

@@ -17,6 +17,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/workload"
 )
 
@@ -46,7 +47,7 @@ func (e *engine) Inject(req inject.Request) inject.Result {
 		after.Annotations = map[string]string{}
 	}
 	after.Annotations["sidecar.istio.io/status"] = `{"containers":["istio-proxy"]}`
-	diff, err := patch.Diff(req.Object, pod, after)
+	diff, err := patch.Diff(&podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
 	if err != nil {
 		panic(err)
 	}
@@ -70,7 +71,7 @@ func (e *engine) UninjectFor(req inject.Request) ([]byte, error) {
 			after.Spec.Containers = append(after.Spec.Containers, c)
 		}
 	}
-	return patch.Diff(object, pod, after)
+	return patch.Diff(&podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
 }
 
 // Every file of testdata is a stream; beside it lies what comes out. Taking the

@@ -12,6 +12,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/pods"
@@ -48,13 +49,16 @@ func BenchmarkStage(b *testing.B) {
 			}},
 			{"render", func() error { _, err := s.template.Execute(s.data); return err }},
 			{"parse", func() error { _, err := merge.ParseOverlay(s.text); return err }},
-			{"merge", func() error { _, err := merge.Strategic(s.pod, s.overlay); return err }},
+			{"merge", func() error { return s.overlay.Apply((&podmodel.Pod{Pod: s.pod}).Copy()) }},
 			{"probes", func() error {
 				pod := proxy.CopyForWrite(s.result.Pod)
 				proxy.Probes{Rewrite: true, StatusPort: 15020}.Apply(pod, false)
 				return nil
 			}},
-			{"diff", func() error { _, err := patch.DiffUnique(s.raw, s.pod, s.result.Pod); return err }},
+			{"diff", func() error {
+				_, err := patch.Diff(&podmodel.Pod{Pod: s.pod}, &podmodel.Pod{Pod: s.result.Pod})
+				return err
+			}},
 			{"encode", func() error {
 				_, err := json.Marshal(map[string]any{"response": map[string]any{"allowed": true, "patch": s.result.Patch}})
 				return err

@@ -1,4 +1,4 @@
-package inject
+package podmodel_test
 
 import (
 	"bytes"
@@ -16,22 +16,23 @@ import (
 	kjson "sigs.k8s.io/json"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podgen"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // mustReadAlike compares what we read with what the API server's own decoder
-// reads: the verdict, its words, and every field. It tells whether it was a pod.
+// reads: the error, its text, and every field. It reports whether it was a pod.
 func mustReadAlike(t testing.TB, object []byte) bool {
 	t.Helper()
 	want := new(corev1.Pod)
 	wantErr := kjson.UnmarshalCaseSensitivePreserveInts(object, want)
-	got, unique, err := unmarshal(object)
+	got, err := podmodel.Decode(object)
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Fatalf("error %v, want %v\n%q", err, wantErr, object)
 	}
-	if err == nil && !reflect.DeepEqual(got, want) {
+	if err == nil && !reflect.DeepEqual(got.Pod, want) {
 		t.Fatalf("read %+v\nwant %+v\n%q", got, want, object)
 	}
-	if unique && !jsontext.Value(object).IsValid() { // which by default allows no name twice
+	if err == nil && !got.Ambiguous && !jsontext.Value(object).IsValid() { // which by default allows no name twice
 		t.Fatalf("some name is given twice: %q", object)
 	}
 	return err == nil
@@ -174,32 +175,13 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, object []byte) { mustReadAlike(t, object) })
 }
 
-// Where a name is given twice, what is read is both; whoever applies the patch
-// must get that too, not only the second.
-func TestPatchOfAPodWithANameTwice(t *testing.T) {
-	for object, want := range map[string]string{
-		`{"spec":{"securityContext":{"runAsUser":1}}}`:                                 `[{"op":"add","path":"/spec/hostname","value":"h"}]`,
-		`{"spec":{"securityContext":{"runAsUser":1},"securityContext":{"fsGroup":2}}}`: `[{"op":"replace","path":"/spec/securityContext","value":{"runAsUser":1,"fsGroup":2}},{"op":"add","path":"/spec/hostname","value":"h"}]`,
-	} {
-		in, err := decode([]byte(object))
-		if err != nil {
-			t.Fatal(err)
-		}
-		after := in.pod.DeepCopy()
-		after.Spec.Hostname = "h"
-		if got, err := in.diff(after); err != nil || string(got) != want {
-			t.Errorf("%s: got %s, error %v", object, got, err)
-		}
-	}
-}
-
 // A plain pod must not end up with the slower decoder, nor be decoded twice.
 func TestPlainPodsAreReadOnce(t *testing.T) {
 	object, err := json.Marshal(podgen.Typed[corev1.Pod](podgen.New(1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := testing.AllocsPerRun(20, func() { _, _, err = unmarshal(object) })
+	ours := testing.AllocsPerRun(20, func() { _, err = podmodel.Decode(object) })
 	theirs := testing.AllocsPerRun(20, func() { err = kjson.UnmarshalCaseSensitivePreserveInts(object, new(corev1.Pod)) })
 	if err != nil || ours > 0.8*theirs {
 		t.Errorf("%v allocations, the API server's decoder %v; error %v", ours, theirs, err)

@@ -15,14 +15,15 @@ type evaluator interface {
 	EvaluatePod(podsecurity.LevelVersion, *metav1.ObjectMeta, *corev1.PodSpec) []policy.CheckResult
 }
 
-// securityWarnings tells when the namespace's enforced pod-security level would
-// refuse the pod because of what was injected: the person who created the pod
+// securityWarnings warns when the pod-security level that the namespace enforces
+// would refuse the pod because of what was injected: the person who created the pod
 // would otherwise look for the fault in it.
-func (s *Snapshot) securityWarnings(before, after *corev1.Pod, namespace string) []string {
-	if s.options.Cluster == nil {
+func (r *request) securityWarnings(after *corev1.Pod) []string {
+	if r.options.Cluster == nil {
 		return nil
 	}
-	labels, _, ok := s.options.Cluster.Namespace(namespace)
+	before := r.received.Pod
+	labels, _, ok := r.options.Cluster.Namespace(r.namespace)
 	level, err := podsecurity.ParseLevel(labels[podsecurity.EnforceLevelLabel])
 	if !ok || err != nil || level == podsecurity.LevelPrivileged {
 		return nil
@@ -31,11 +32,11 @@ func (s *Snapshot) securityWarnings(before, after *corev1.Pod, namespace string)
 	if v, err := podsecurity.ParseVersion(labels[podsecurity.EnforceVersionLabel]); err == nil {
 		at.Version = v
 	}
-	now := s.security.EvaluatePod(at, &after.ObjectMeta, &after.Spec)
+	now := r.security.EvaluatePod(at, &after.ObjectMeta, &after.Spec)
 	if policy.AggregateCheckResults(now).Allowed {
 		return nil
 	}
-	was := s.security.EvaluatePod(at, &before.ObjectMeta, &before.Spec)
+	was := r.security.EvaluatePod(at, &before.ObjectMeta, &before.Spec)
 	reasons := newReasons(was, now)
 	if len(reasons) == 0 {
 		return nil
