@@ -23,11 +23,43 @@ func (t *Type) Identify(element reflect.Value) string {
 	}
 	parts := make([]string, len(t.Identity))
 	for i, f := range t.Identity {
-		if parts[i] = scalarIdentity(f.Of(element)); parts[i] == "" && f.Name == "protocol" {
-			parts[i] = string(corev1.ProtocolTCP)
+		if parts[i] = scalarIdentity(f.Of(element)); f.Name == "protocol" {
+			parts[i] = orTCP(parts[i])
 		}
 	}
 	return strings.Join(parts, "/")
+}
+
+// SameIdentity reports whether two elements of a List have the same identity, without
+// the memory that Identify takes. Elements of a type without Identity have.
+func (t *Type) SameIdentity(a, b reflect.Value) bool {
+	if t.Elem.Kind != Struct {
+		return scalarIdentity(a) == scalarIdentity(b)
+	}
+	for _, f := range t.Identity {
+		x, y := f.Of(a), f.Of(b)
+		if x.Kind() != reflect.String {
+			if x.Int() != y.Int() {
+				return false
+			}
+			continue
+		}
+		m, n := x.String(), y.String()
+		if f.Name == "protocol" && len(t.Identity) > 1 {
+			m, n = orTCP(m), orTCP(n)
+		}
+		if m != n {
+			return false
+		}
+	}
+	return true
+}
+
+func orTCP(protocol string) string {
+	if protocol == "" {
+		return string(corev1.ProtocolTCP)
+	}
+	return protocol
 }
 
 func scalarIdentity(v reflect.Value) string {

@@ -181,24 +181,31 @@ func cloneMap[M ~map[K]V, K comparable, V any](m M, more int) M {
 }
 
 func applyEntries(dst reflect.Value, t *podschema.Type, n *node) {
-	if texts, ok := dst.Addr().Interface().(*map[string]string); ok {
+	switch entries := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		mergeEntries(*entries, n)
+	case *corev1.ResourceList:
+		mergeEntries(*entries, n)
+	default:
+		added := reflect.ValueOf(n.value).Elem()
 		for _, m := range n.children() {
-			if m.kind == null {
-				delete(*texts, m.name)
-			} else {
-				(*texts)[m.name] = m.scalar
+			key, value := mapKey(t, m.name), reflect.Value{}
+			if m.kind != null {
+				value = added.MapIndex(key)
 			}
+			dst.SetMapIndex(key, value)
 		}
-		return
 	}
-	added := reflect.ValueOf(n.value).Elem()
+}
+
+// mergeEntries is applyEntries without reflection.
+func mergeEntries[M ~map[K]V, K ~string, V any](dst M, n *node) {
 	for _, m := range n.children() {
-		key, value := mapKey(t, m.name), reflect.Value{}
-		if m.kind != null {
-			value = added.MapIndex(key)
+		if m.kind == null {
+			delete(dst, K(m.name))
 		}
-		dst.SetMapIndex(key, value)
 	}
+	maps.Copy(dst, *n.value.(*M))
 }
 
 // applyField merges a value of the overlay into a field, and returns the unknown

@@ -4,6 +4,9 @@ import (
 	"reflect"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
@@ -107,20 +110,37 @@ func (r *resolver) mapping(n *node, t *podschema.Type, dst reflect.Value) error 
 		if m.kind == null {
 			continue
 		}
-		if texts, ok := dst.Addr().Interface().(*map[string]string); ok {
-			if m.kind != text {
-				return at(m.name, wrong(m, t.Elem))
-			}
-			(*texts)[m.name] = m.scalar
-			continue
-		}
-		v := reflect.New(t.Go.Elem()).Elem()
-		if err := r.entry(m, t.Elem, t.ElemPointer, v); err != nil {
+		if err := r.mapEntry(m, t, dst); err != nil {
 			return at(m.name, err)
 		}
-		if !m.patched() {
-			dst.SetMapIndex(mapKey(t, m.name), v)
+	}
+	return nil
+}
+
+// mapEntry sets one entry of a map. Nearly all maps of a pod are of two types, which
+// need no reflection.
+func (r *resolver) mapEntry(m *node, t *podschema.Type, dst reflect.Value) error {
+	switch entries := dst.Addr().Interface().(type) {
+	case *map[string]string:
+		if m.kind != text {
+			return wrong(m, t.Elem)
 		}
+		(*entries)[m.name] = m.scalar
+		return nil
+	case *corev1.ResourceList:
+		var q resource.Quantity
+		if err := decode(m, &q); err != nil {
+			return invalid(m, t.Elem, err)
+		}
+		(*entries)[corev1.ResourceName(m.name)] = q
+		return nil
+	}
+	v := reflect.New(t.Go.Elem()).Elem()
+	if err := r.entry(m, t.Elem, t.ElemPointer, v); err != nil {
+		return err
+	}
+	if !m.patched() {
+		dst.SetMapIndex(mapKey(t, m.name), v)
 	}
 	return nil
 }
@@ -148,7 +168,9 @@ func (r *resolver) list(n *node, t *podschema.Type, dst reflect.Value) error {
 		}
 		kept++
 	}
-	dst.Set(dst.Slice3(0, kept, kept))
+	if kept < int(n.count) {
+		dst.Set(dst.Slice3(0, kept, kept))
+	}
 	if unknown != nil {
 		n.extra().unknown = podmodel.JoinItems(t, dst, unknown[:kept])
 	}
@@ -177,17 +199,29 @@ func (r *resolver) checkUnique(n *node) error {
 	if !r.unique || n.kind != list || n.field.Key() == nil || n.field.Name == variables {
 		return nil
 	}
+	const few = 16 // elements, up to which comparing all of them costs less than a map
 	t := n.field.Type
-	var seen index
+	var seen map[string]bool
+	if n.count > few {
+		seen = make(map[string]bool, n.count)
+	}
 	for i, item := range n.children() {
-		if item.kind != object || item.value == nil {
+		if item.kind != object {
 			continue
 		}
-		id := ident{kind: text, text: t.Identify(reflect.ValueOf(item.value).Elem())}
-		if _, found := seen.of(id); found {
+		element := reflect.ValueOf(item.value).Elem()
+		twice := false
+		if seen == nil {
+			for first := n.first; first != item && !twice; first = first.next {
+				twice = first.kind == object && t.SameIdentity(reflect.ValueOf(first.value).Elem(), element)
+			}
+		} else {
+			id := t.Identify(element)
+			twice, seen[id] = seen[id], true
+		}
+		if twice {
 			return at(itemStep(item, i), errorf("is in the list twice: two elements have the same %s; merge them into one", identityNames(t)))
 		}
-		seen.add(id)
 	}
 	return nil
 }

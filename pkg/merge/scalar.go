@@ -36,10 +36,14 @@ func scalar(dst reflect.Value, t *podschema.Type, n *node) error {
 		dst.SetInt(i)
 	default:
 		if err := decode(n, dst.Addr().Interface()); err != nil {
-			return errorf("%s is not a valid %s: %v", n, t.Go.Name(), err)
+			return invalid(n, t, err)
 		}
 	}
 	return nil
+}
+
+func invalid(n *node, t *podschema.Type, err error) error {
+	return errorf("%s is not a valid %s: %v", n, t.Go.Name(), err)
 }
 
 // decode sets what reads its own JSON, without checking first that it is JSON.

@@ -131,10 +131,7 @@ func sameItem(t *podschema.Type, before, after reflect.Value) bool {
 	if len(t.Identity) == 0 {
 		return equalValue(t.Elem, t.ElemPointer, before, after)
 	}
-	if len(t.Identity) > 1 {
-		return t.Identify(before) == t.Identify(after)
-	}
-	return equalField(t.Identity[0], t.Identity[0].Of(before), t.Identity[0].Of(after))
+	return t.SameIdentity(before, after)
 }
 
 // steps is what has to be done to a list before new elements come in.
