@@ -177,7 +177,7 @@ endef
 
 # Packages with rules of their own; each takes minutes, so test does not run it.
 # MATCH tries only the changes whose "file:line:column KIND: line" matches.
-PACKAGES ?= $(addprefix ./pkg/,decide status proxy annotations classic webhookcfg admission certs patch merge render inject workload config reload health pki metrics) ./internal/control
+PACKAGES ?= $(addprefix ./pkg/,decide status proxy annotations classic webhookcfg admission certs patch podmodel merge render render/internal/partial render/internal/functions inject workload config reload health pki metrics) ./internal/control
 MATCH    ?=
 bin/mutants: FORCE
 	@echo "build    bin/mutants"
