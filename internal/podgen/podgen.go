@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,15 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 )
+
+// Rounds is how many random cases a test tries where it would try n: all of them,
+// or an eighth with -short.
+func Rounds(n int) int {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
+}
 
 // Gen generates values that depend on its source of randomness alone.
 type Gen struct {

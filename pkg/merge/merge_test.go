@@ -374,7 +374,7 @@ func TestContainer(t *testing.T) {
 }
 
 func TestContainerLikeTheLibrary(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(podgen.Rounds(400)) {
 		g := podgen.New(seed)
 		base, overlay := roundTrip(t, podgen.Typed[corev1.Container](g)), roundTrip(t, podgen.Typed[corev1.Container](g))
 		want, err := library(base, mustJSON(t, overlay))

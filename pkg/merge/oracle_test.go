@@ -55,7 +55,7 @@ func mustJSON(t *testing.T, v any) []byte {
 // The typed merge and the library must agree on thousands of random pods and
 // overlays, list order included.
 func TestStrategicLikeTheLibrary(t *testing.T) {
-	const rounds = 1000
+	rounds := podgen.Rounds(1000)
 	agreed := 0
 	for seed := range uint64(rounds) {
 		g := podgen.New(seed)

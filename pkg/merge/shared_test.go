@@ -34,8 +34,8 @@ func freeze(pod *corev1.Pod) frozen { return frozen{pod, pod.DeepCopy()} }
 // given to other pods: of a chain of merges every pod stays what it was, also
 // when a merge fails halfway.
 func TestWhatIsSharedIsNotWrittenTo(t *testing.T) {
-	merged := 0
-	for seed := range uint64(300) {
+	merged, rounds := 0, podgen.Rounds(300)
+	for seed := range uint64(rounds) {
 		overlays := []*merge.Overlay{generated(t, 3*seed), generated(t, 3*seed+1), generated(t, 3*seed+2)}
 		pods := []frozen{freeze(roundTrip(t, podgen.Typed[corev1.Pod](podgen.New(seed)))), freeze(new(corev1.Pod))}
 		for i := range 12 {
@@ -54,14 +54,14 @@ func TestWhatIsSharedIsNotWrittenTo(t *testing.T) {
 			}
 		}
 	}
-	if merged < 1500 {
+	if merged < 5*rounds {
 		t.Errorf("only %d merges", merged)
 	}
 }
 
 // What is merged onto a container does not show in the one it was merged onto.
 func TestContainersShareWithoutWriting(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(podgen.Rounds(200)) {
 		g := podgen.New(seed)
 		base, overlay := podgen.Typed[corev1.Container](g), podgen.Typed[corev1.Container](g)
 		wasBase, wasOverlay := base.DeepCopy(), overlay.DeepCopy()
@@ -77,8 +77,8 @@ func TestContainersShareWithoutWriting(t *testing.T) {
 // Who appends to a list of a pod must not write into the overlay's memory: what
 // an overlay gives has no room.
 func TestListsOfOverlaysHaveNoRoom(t *testing.T) {
-	lists := 0
-	for seed := range uint64(200) {
+	lists, rounds := 0, podgen.Rounds(200)
+	for seed := range uint64(rounds) {
 		o := generated(t, seed)
 		if o == nil {
 			continue
@@ -89,7 +89,7 @@ func TestListsOfOverlaysHaveNoRoom(t *testing.T) {
 		}
 		lists += withoutRoom(t, reflect.ValueOf(first).Elem(), "pod")
 	}
-	if lists < 1000 {
+	if lists < 5*rounds {
 		t.Errorf("only %d lists", lists)
 	}
 }

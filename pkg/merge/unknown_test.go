@@ -90,7 +90,7 @@ func withUnknown(t *testing.T, seed uint64) (pod, overlay []byte) {
 // Fields that our types do not have merge as ordinary fields do, at every level
 // and in every list.
 func TestUnknownFieldsMergeLikeOthers(t *testing.T) {
-	const rounds = 600
+	rounds := podgen.Rounds(600)
 	agreed, fields := 0, 0
 	for seed := range uint64(rounds) {
 		podText, overlayText := withUnknown(t, seed)

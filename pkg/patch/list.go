@@ -112,7 +112,7 @@ func match(t *podschema.Type, before, after reflect.Value) []int {
 	if lo == n {
 		return from
 	}
-	byID := make(map[string][]int, m-lo)
+	byID := make(map[string][]int, m)
 	for j := lo; j < m; j++ {
 		id := t.Identify(before.Index(j))
 		byID[id] = append(byID[id], j)
@@ -157,7 +157,7 @@ func plan(from []int, length int) steps {
 			inOrder++
 		}
 	}
-	if inOrder == length && s.unmatched == len(from)-length {
+	if inOrder == length {
 		return s // every element stays, in the same order
 	}
 	stays := make([]bool, length)

@@ -174,8 +174,8 @@ func tree(t testing.TB, raw []byte) any {
 // Whatever is done to a pod, the patch leads there, and every object that is
 // still there, wherever it has been moved, keeps what we do not know of it.
 func TestDiffLeadsThere(t *testing.T) {
-	kept := 0
-	for seed := range uint64(800) {
+	kept, rounds := 0, podgen.Rounds(800)
+	for seed := range uint64(rounds) {
 		g := podgen.New(seed)
 		before := decode(t, mustJSON(t, podgen.Typed[corev1.Pod](g)))
 		after := before.DeepCopy()
@@ -212,13 +212,13 @@ func TestDiffLeadsThere(t *testing.T) {
 			t.Fatalf("seed %d: a second difference is not empty: %s, %v", seed, diff, err)
 		}
 	}
-	if kept < 2_500 {
+	if kept < 3*rounds {
 		t.Errorf("only %d objects were there to keep something", kept)
 	}
 }
 
 func TestDiffOfEqualPodsIsNil(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(podgen.Rounds(200)) {
 		before := podgen.Typed[corev1.Pod](podgen.New(seed))
 		diff, err := diffOf(t, mustJSON(t, before), before, before.DeepCopy())
 		if err != nil || diff != nil {
@@ -229,7 +229,7 @@ func TestDiffOfEqualPodsIsNil(t *testing.T) {
 
 // Any white space is as good as any other.
 func TestDiffOfIndentedJSON(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(podgen.Rounds(200)) {
 		g := podgen.New(seed)
 		before := decode(t, mustJSON(t, podgen.Typed[corev1.Pod](g)))
 		after := before.DeepCopy()
