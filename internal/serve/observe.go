@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/admission"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
@@ -27,6 +28,19 @@ func observer(m *metrics.Metrics, log *slog.Logger) func(admission.Event) {
 		ctx := context.Background()
 		if log.Enabled(ctx, level) {
 			log.LogAttrs(ctx, level, "injection", attributes(ev)...)
+		}
+	}
+}
+
+// defectObserver counts the defects of evaluating templates in part, and logs the
+// first of each template: another one may follow with every pod.
+func defectObserver(m *metrics.Metrics, log *slog.Logger) func(template string, defect error) {
+	var logged sync.Map
+	return func(template string, defect error) {
+		m.TemplateDefect()
+		if _, before := logged.LoadOrStore(template, true); !before {
+			log.Error("a template is executed in the slower way because of a fault of the injector, please report it; pods are injected correctly",
+				"template", template, "error", defect)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 		ConfigMaps: func(namespace string) kube.Lister[*corev1.ConfigMapList] { return api.ConfigMaps(namespace) },
 		Inject: inject.Options{
 			Revision: o.Revision, Platform: o.Platform, CompliancePolicy: o.CompliancePolicy,
-			Env: o.TemplateEnv, Cluster: cluster,
+			Env: o.TemplateEnv, Cluster: cluster, OnDefect: defectObserver(m, o.Log),
 		},
 		Recorder: m.Reload("configuration"), Log: o.Log, Trouble: troubles,
 	})

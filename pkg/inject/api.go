@@ -32,6 +32,10 @@ type Options struct {
 	// Cluster answers questions about the cluster; nil means that nothing is
 	// known, so native sidecars are off.
 	Cluster Cluster
+	// OnDefect is called when the evaluation of a template in part has failed and
+	// text/template did the work instead, see [render.Language]. Several goroutines
+	// may call it at once.
+	OnDefect func(template string, defect error)
 }
 
 // Request is one pod to look at.

@@ -40,6 +40,7 @@ func snapshotOf(t testing.TB, c *conformance.Case) *inject.Snapshot {
 		}
 	}
 	s, err := inject.Compile(cfg, inject.Options{
+		OnDefect: defect(t),
 		Revision: c.Revision, Platform: c.Platform, CompliancePolicy: c.CompliancePolicy, Cluster: cl,
 	})
 	if err != nil {

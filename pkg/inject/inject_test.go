@@ -18,6 +18,12 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
+// defect fails a test in which a template is not evaluated as it should be, though
+// its result is right.
+func defect(t testing.TB) func(string, error) {
+	return func(template string, err error) { t.Errorf("template %s: a defect: %v", template, err) }
+}
+
 // of compiles a configuration that is written out.
 func of(t testing.TB, text, mesh, values string, o inject.Options) *inject.Snapshot {
 	t.Helper()
@@ -29,6 +35,7 @@ func of(t testing.TB, text, mesh, values string, o inject.Options) *inject.Snaps
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.OnDefect = defect(t)
 	s, err := inject.Compile(cfg, o)
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,7 @@ func compiled(t testing.TB, file, mesh string, o inject.Options) *inject.Snapsho
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.OnDefect = defect(t)
 	s, err := inject.Compile(cfg, o)
 	if err != nil {
 		t.Fatal(err)

@@ -188,7 +188,7 @@ func withTemplates(t testing.TB, templates map[string]string) *inject.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := inject.Compile(cfg, inject.Options{Cluster: cluster{native: true}})
+	s, err := inject.Compile(cfg, inject.Options{Cluster: cluster{native: true}, OnDefect: defect(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

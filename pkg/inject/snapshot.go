@@ -75,6 +75,7 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 	if cfg.Dialect == config.Classic {
 		language = render.Classic()
 	}
+	language.OnDefect = o.OnDefect
 	constants := s.constants()
 	var errs []error
 	for _, name := range s.TemplateNames() {

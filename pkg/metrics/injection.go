@@ -20,7 +20,7 @@ type injection struct {
 	decisions                          *prometheus.CounterVec
 	requests, success, failures, skips prometheus.Counter
 	seconds                            prometheus.Histogram
-	panics                             prometheus.Counter
+	panics, templateDefects            prometheus.Counter
 }
 
 func newInjection() injection {
@@ -56,11 +56,15 @@ func newInjection() injection {
 			Name: "sidecar_injection_panics_total",
 			Help: "Requests refused because of a fault of the injector itself; its log has the details.",
 		}),
+		templateDefects: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sidecar_injection_template_defects_total",
+			Help: "Templates executed in the slower way because of a fault of the injector itself; its log has the details.",
+		}),
 	}
 }
 
 func (i *injection) all() []prometheus.Collector {
-	return []prometheus.Collector{i.decisions, i.requests, i.success, i.failures, i.skips, i.seconds, i.panics}
+	return []prometheus.Collector{i.decisions, i.requests, i.success, i.failures, i.skips, i.seconds, i.panics, i.templateDefects}
 }
 
 // Request counts one call of the webhook. decision is empty for a call that was
@@ -83,3 +87,7 @@ func (i *injection) Request(decision string, result Result, took time.Duration) 
 
 // Panicked counts a request that ended in a panic.
 func (i *injection) Panicked() { i.panics.Inc() }
+
+// TemplateDefect counts a template that could not be evaluated in part, and was
+// executed by text/template instead.
+func (i *injection) TemplateDefect() { i.templateDefects.Inc() }
