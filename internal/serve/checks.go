@@ -60,7 +60,7 @@ func (c *checks) alive() []health.Check {
 }
 
 // checkConfiguration is good as long as some configuration is in force; the
-// detail tells when a newer one was refused.
+// detail says when a newer one was refused, and why.
 func (c *checks) checkConfiguration(context.Context) (string, error) {
 	state := c.configuration.State()
 	detail := fmt.Sprintf("hash %s in force since %s", state.Hash, state.LoadedAt.UTC().Format(time.RFC3339))

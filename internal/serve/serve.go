@@ -186,7 +186,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 		MaxConnections: 64, Timeout: time.Second, Log: o.Log,
 	})
 	if err != nil {
-		_ = webhook.Close() // the first error tells more
+		_ = webhook.Close() // the port was never served
 		return nil, err
 	}
 	group.Go("monitoring server", monitoring.Run)

@@ -60,7 +60,7 @@ type file struct {
 	required              bool
 }
 
-// readDocuments reads files. The error tells of all that cannot be read.
+// readDocuments reads files. The error names every file that cannot be read.
 func readDocuments(files ...file) (documents, error) {
 	docs := documents{}
 	var errs []error

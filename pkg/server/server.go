@@ -159,7 +159,7 @@ func (s *Server) Port() int {
 // Connections is how many are open.
 func (s *Server) Connections() int { return int(s.listener.open.Load()) }
 
-// Draining says whether the server was told to stop.
+// Draining reports whether the server was told to stop.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // drainer asks callers to move on while the server drains: after their current

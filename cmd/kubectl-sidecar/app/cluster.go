@@ -2,14 +2,14 @@ package app
 
 import (
 	"context"
-	"fmt"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/clusterinfo"
 )
 
 // fromCluster reads what the installed injector reads.
@@ -72,10 +72,6 @@ type cluster struct {
 	nodes      map[string]bool // whether the node's kubelet runs native sidecars
 }
 
-// nativeSince is the first release whose kubelet runs native sidecars in a way
-// that no feature gate can turn off.
-const nativeSince = "1.33.0"
-
 func readCluster(ctx context.Context, client kubernetes.Interface) (*cluster, error) {
 	namespaces, err := client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -89,13 +85,8 @@ func readCluster(ctx context.Context, client kubernetes.Interface) (*cluster, er
 	for _, ns := range namespaces.Items {
 		c.namespaces[ns.Name] = ns
 	}
-	since := version.MustParseGeneric(nativeSince)
 	for _, n := range nodes.Items {
-		v, err := version.ParseGeneric(n.Status.NodeInfo.KubeletVersion)
-		if err != nil {
-			return nil, fmt.Errorf("node %s: kubelet version: %w", n.Name, err)
-		}
-		c.nodes[n.Name] = v.AtLeast(since)
+		c.nodes[n.Name] = clusterinfo.RunsNativeSidecars(n.Status.NodeInfo.KubeletVersion)
 	}
 	return c, nil
 }

@@ -60,7 +60,7 @@ func (o *options) validate() error {
 	return nil
 }
 
-// fromFiles tells whether files say all that is needed.
+// fromFiles reports whether files say all that is needed.
 func (o *options) fromFiles() bool {
 	return o.chart == "" && o.injectConfigFile != "" && o.meshConfigFile != ""
 }

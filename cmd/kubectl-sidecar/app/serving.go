@@ -5,18 +5,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 )
 
-// The keys of the Secret that are looked at: the certificates, never the keys.
-const (
-	keyChain = "cert-chain.pem"
-	keyRoots = "root-cert.pem"
-	keyNext  = "next-ca-cert.pem"
-)
+// keyNext holds the CA to come, while a CA is being changed.
+const keyNext = "next-ca-cert.pem"
 
 // The phases of a rotation.
 const (
@@ -40,9 +37,9 @@ type servingHealth struct {
 
 func readServing(data map[string][]byte, now time.Time) *servingHealth {
 	s := &servingHealth{Phase: phaseSteady, rest: x509.NewCertPool()}
-	chain, err := parsePEM(data[keyChain])
+	chain, err := parsePEM(data[certs.KeyChain])
 	if err != nil {
-		s.bad = fmt.Errorf("%s: %w", keyChain, err)
+		s.bad = fmt.Errorf("%s: %w", certs.KeyChain, err)
 		return s
 	}
 	s.leaf, s.NotAfter = chain[0], chain[0].NotAfter
@@ -50,9 +47,9 @@ func readServing(data map[string][]byte, now time.Time) *servingHealth {
 	for _, c := range chain[1:] {
 		s.rest.AddCert(c)
 	}
-	roots, err := parsePEM(data[keyRoots])
+	roots, err := parsePEM(data[certs.KeyRoots])
 	if err != nil {
-		s.bad = fmt.Errorf("%s: %w", keyRoots, err)
+		s.bad = fmt.Errorf("%s: %w", certs.KeyRoots, err)
 		return s
 	}
 	live := 0
@@ -132,10 +129,4 @@ func trusts(c admissionv1.WebhookClientConfig, s *servingHealth, now time.Time) 
 		return fmt.Errorf("does not match the serving certificate: %w", err)
 	}
 	return nil
-}
-
-// cut splits namespace/name.
-func cut(s string) (namespace, name string, ok bool) {
-	namespace, name, ok = strings.Cut(s, "/")
-	return namespace, name, ok && namespace != "" && name != ""
 }

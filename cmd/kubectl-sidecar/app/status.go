@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cli"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -117,8 +118,8 @@ func newHealth(c *configuration) *health {
 func (p *program) certificates(ctx context.Context, client kubernetes.Interface, c *configuration, h *health) error {
 	now := p.now()
 	var read error
-	if namespace, name, ok := cut(c.certSecret); ok {
-		secret, err := client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+	if name, err := kube.ParseName(c.certSecret); err == nil {
+		secret, err := client.CoreV1().Secrets(name.Namespace).Get(ctx, name.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			h.problem("secret %s: does not exist; servers that run go on with what they have in memory, and helm upgrade makes it again", c.certSecret)
 		} else if read = err; err == nil {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 )
 
 // authority makes certificates for the tests.
@@ -84,17 +86,17 @@ func TestServing(t *testing.T) {
 		trustsNot  string
 		hasProblem string
 	}{
-		{"steady", map[string][]byte{keyChain: leaf, keyRoots: ca.pem}, client(ca.pem), 29, 365, phaseSteady, "", ""},
-		{"old CA expired", map[string][]byte{keyChain: leaf, keyRoots: append(ca.pem[:len(ca.pem):len(ca.pem)], expired.pem...)}, client(ca.pem), 29, 365, phaseSteady, "", ""},
-		{"announced", map[string][]byte{keyChain: leaf, keyRoots: ca.pem, keyNext: other.pem}, client(other.pem, ca.pem), 29, 365, phaseAnnounce, "", ""},
-		{"changed", map[string][]byte{keyChain: leaf, keyRoots: append(ca.pem[:len(ca.pem):len(ca.pem)], other.pem...)}, client(ca.pem, other.pem), 29, 365, phasePrune, "", ""},
-		{"empty caBundle", map[string][]byte{keyChain: leaf, keyRoots: ca.pem}, client(), 29, 365, phaseSteady, "holds no certificate", ""},
-		{"other caBundle", map[string][]byte{keyChain: leaf, keyRoots: ca.pem}, client(other.pem), 29, 365, phaseSteady, "does not match the serving certificate", ""},
-		{"other name", map[string][]byte{keyChain: ca.leaf(t, now, day, "elsewhere"), keyRoots: ca.pem}, client(ca.pem), 1, 365, phaseSteady, "elsewhere", ""},
-		{"expired", map[string][]byte{keyChain: ca.leaf(t, now, -time.Minute, "svc.ns.svc"), keyRoots: ca.pem}, client(ca.pem), 0, 365, phaseSteady, "expired", "has expired"},
+		{"steady", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: ca.pem}, client(ca.pem), 29, 365, phaseSteady, "", ""},
+		{"old CA expired", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: append(ca.pem[:len(ca.pem):len(ca.pem)], expired.pem...)}, client(ca.pem), 29, 365, phaseSteady, "", ""},
+		{"announced", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: ca.pem, keyNext: other.pem}, client(other.pem, ca.pem), 29, 365, phaseAnnounce, "", ""},
+		{"changed", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: append(ca.pem[:len(ca.pem):len(ca.pem)], other.pem...)}, client(ca.pem, other.pem), 29, 365, phasePrune, "", ""},
+		{"empty caBundle", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: ca.pem}, client(), 29, 365, phaseSteady, "holds no certificate", ""},
+		{"other caBundle", map[string][]byte{certs.KeyChain: leaf, certs.KeyRoots: ca.pem}, client(other.pem), 29, 365, phaseSteady, "does not match the serving certificate", ""},
+		{"other name", map[string][]byte{certs.KeyChain: ca.leaf(t, now, day, "elsewhere"), certs.KeyRoots: ca.pem}, client(ca.pem), 1, 365, phaseSteady, "elsewhere", ""},
+		{"expired", map[string][]byte{certs.KeyChain: ca.leaf(t, now, -time.Minute, "svc.ns.svc"), certs.KeyRoots: ca.pem}, client(ca.pem), 0, 365, phaseSteady, "expired", "has expired"},
 		{"empty secret", nil, client(ca.pem), 0, 0, phaseSteady, "", "cert-chain.pem: holds no certificate"},
-		{"no roots", map[string][]byte{keyChain: leaf}, client(ca.pem), 29, 0, phaseSteady, "", "root-cert.pem: holds no certificate"},
-		{"rubbish", map[string][]byte{keyChain: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, client(ca.pem), 0, 0, phaseSteady, "", "cert-chain.pem: x509"},
+		{"no roots", map[string][]byte{certs.KeyChain: leaf}, client(ca.pem), 29, 0, phaseSteady, "", "root-cert.pem: holds no certificate"},
+		{"rubbish", map[string][]byte{certs.KeyChain: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}, client(ca.pem), 0, 0, phaseSteady, "", "cert-chain.pem: x509"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := readServing(tc.data, now)

@@ -64,7 +64,7 @@ type Cost struct {
 	Target float64 `json:"target,omitempty"`
 }
 
-// Met tells whether the target is met; true where none is set.
+// Met reports whether the target is met; true where none is set.
 func (c Cost) Met() bool { return c.Target == 0 || c.Ratio <= c.Target }
 
 // Request is the cost of requests about one pod in one dialect.

@@ -62,7 +62,7 @@ func (p Plan) load(ctx context.Context, server *process.Server, files *process.F
 	return nil
 }
 
-// over tells whether the requests have had their time.
+// over reports whether the requests have had their time.
 func (p Plan) over(took time.Duration) bool { return p.Most > 0 && took >= p.Most }
 
 // expected is how long all parts will take when the first one took so long.

@@ -149,7 +149,7 @@ type Peaks struct {
 	FirstEnd, SecondEnd int
 }
 
-// Halves tells the peaks of the halves. The first few samples do not count, as
+// Halves returns the peaks of the halves. The first few samples do not count, as
 // caches fill in them.
 func Halves(all []figures.MemorySample) (p Peaks) {
 	settled := all[len(all)/5:]

@@ -29,11 +29,11 @@ func open(ctx context.Context, server *process.Server, files *process.Files, sha
 	if err != nil {
 		return 0, 0, err
 	}
-	held := make([]*half, n)
+	requests := make([]*openRequest, n)
 	defer func() {
-		for _, h := range held {
-			if h != nil {
-				_ = h.conn.Close()
+		for _, r := range requests {
+			if r != nil {
+				_ = r.conn.Close()
 			}
 		}
 	}()
@@ -44,7 +44,7 @@ func open(ctx context.Context, server *process.Server, files *process.Files, sha
 	for i := range n {
 		body := bytes.Clone(reviews.Review(uint32(i), uint32(i)))
 		opening.Go(func() (err error) {
-			if held[i], err = begin(openCtx, server, files, body); err != nil {
+			if requests[i], err = begin(openCtx, server, files, body); err != nil {
 				return fmt.Errorf("request %d of %d: %w", i+1, n, err)
 			}
 			return nil
@@ -55,9 +55,9 @@ func open(ctx context.Context, server *process.Server, files *process.Files, sha
 	}
 	var failed atomic.Int64
 	var all sync.WaitGroup
-	for _, h := range held {
+	for _, r := range requests {
 		all.Go(func() {
-			if err := h.finish(); err != nil {
+			if err := r.finish(); err != nil {
 				failed.Add(1)
 			}
 		})
@@ -67,36 +67,36 @@ func open(ctx context.Context, server *process.Server, files *process.Files, sha
 	return peak, int(failed.Load()), err
 }
 
-// half is a request whose last byte is missing.
-type half struct {
+// openRequest is a request whose last byte is missing.
+type openRequest struct {
 	conn *tls.Conn
 	last byte
 }
 
-func begin(ctx context.Context, server *process.Server, files *process.Files, body []byte) (*half, error) {
+func begin(ctx context.Context, server *process.Server, files *process.Files, body []byte) (*openRequest, error) {
 	dialer := tls.Dialer{Config: tlsConfig(files)}
 	conn, err := dialer.DialContext(ctx, "tcp", "127.0.0.1:"+server.Webhook)
 	if err != nil {
 		return nil, err
 	}
-	h := &half{conn: conn.(*tls.Conn), last: body[len(body)-1]}
+	r := &openRequest{conn: conn.(*tls.Conn), last: body[len(body)-1]}
 	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		return h, err
+		return r, err
 	}
 	head := fmt.Sprintf("POST /inject?timeout=30s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
 		process.Hosts()[0], len(body))
 	if _, err := conn.Write([]byte(head)); err != nil {
-		return h, err
+		return r, err
 	}
 	_, err = conn.Write(body[:len(body)-1])
-	return h, err
+	return r, err
 }
 
-func (h *half) finish() error {
-	if _, err := h.conn.Write([]byte{h.last}); err != nil {
+func (r *openRequest) finish() error {
+	if _, err := r.conn.Write([]byte{r.last}); err != nil {
 		return err
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(h.conn), nil)
+	answer, err := http.ReadResponse(bufio.NewReader(r.conn), nil)
 	if err != nil {
 		return err
 	}
