@@ -21,11 +21,29 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
 )
 
+// lockedBuffer is a log that may be read while the loop writes to it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // thing is an object in the cluster that should be 1, and the loop that keeps it
 // so. Its loop runs in a synctest bubble, where time is what the test makes it.
 type thing struct {
 	loop *Loop
-	log  *bytes.Buffer // read while the loop sleeps
+	log  *lockedBuffer
 
 	mu      sync.Mutex
 	value   int
@@ -41,7 +59,7 @@ type thing struct {
 
 func newThing(t *testing.T, change func(*Options)) *thing {
 	t.Helper()
-	x := &thing{log: &bytes.Buffer{}, begin: time.Now(), value: 1}
+	x := &thing{log: &lockedBuffer{}, begin: time.Now(), value: 1}
 	o := Options{
 		Object: "thing x", Look: x.read,
 		Follow: func(ctx context.Context, changed func(), failed func(error)) {
@@ -97,11 +115,14 @@ func (x *thing) read(ctx context.Context) (Plan, error) {
 
 func (x *thing) set(ctx context.Context) error {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.writes = append(x.writes, time.Since(x.begin))
-	if x.write != nil {
-		return x.write(ctx)
+	write := x.write
+	x.mu.Unlock()
+	if write != nil {
+		return write(ctx)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	x.value = 1
 	return nil
 }
@@ -113,6 +134,18 @@ func (x *thing) put(value int) {
 	x.mu.Unlock()
 	x.changed()
 	synctest.Wait()
+}
+
+// state is what has become of the thing. It is read under the lock, because a
+// timer, which wakes the loop, does not order what the test has read before.
+func (x *thing) state() (s struct {
+	value, reads int
+	writes       []time.Duration
+}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.value, s.reads, s.writes = x.value, x.reads, slices.Clone(x.writes)
+	return s
 }
 
 func (x *thing) count(text string) int { return strings.Count(x.log.String(), text) }
@@ -132,12 +165,12 @@ func TestWritesWhatIsNeededAndNothingElse(t *testing.T) {
 			time.Sleep(Resync)
 		}
 		synctest.Wait() // the last pass is due at this very moment
-		if len(x.writes) != 0 || x.reads < 100 {
-			t.Errorf("%d writes in %d passes in which all was right", len(x.writes), x.reads)
+		if len(x.state().writes) != 0 || x.state().reads < 100 {
+			t.Errorf("%d writes in %d passes in which all was right", len(x.state().writes), x.state().reads)
 		}
 		x.put(7)
-		if x.value != 1 || len(x.writes) != 1 {
-			t.Errorf("value %d after %d writes", x.value, len(x.writes))
+		if x.state().value != 1 || len(x.state().writes) != 1 {
+			t.Errorf("value %d after %d writes", x.state().value, len(x.state().writes))
 		}
 		// An event that was lost does no harm for long.
 		x.mu.Lock()
@@ -145,8 +178,8 @@ func TestWritesWhatIsNeededAndNothingElse(t *testing.T) {
 		x.mu.Unlock()
 		time.Sleep(Resync)
 		synctest.Wait()
-		if x.value != 1 || len(x.writes) != 2 {
-			t.Errorf("value %d after %d writes", x.value, len(x.writes))
+		if x.state().value != 1 || len(x.state().writes) != 2 {
+			t.Errorf("value %d after %d writes", x.state().value, len(x.state().writes))
 		}
 		if x.count("trouble=wrong") != 4 || len(x.loop.Troubles()) != 0 {
 			t.Errorf("each trouble begins and ends once:\n%s", x.log)
@@ -240,7 +273,7 @@ func TestHungCalls(t *testing.T) {
 		x := newThing(t, nil)
 		x.write = hang
 		x.put(2)
-		reads := x.reads
+		reads := x.state().reads
 		time.Sleep(CallTimeout)
 		synctest.Wait()
 		if open := x.loop.Troubles(); !slices.Contains(open, "write") {
@@ -248,7 +281,7 @@ func TestHungCalls(t *testing.T) {
 		}
 		time.Sleep(CallTimeout)
 		synctest.Wait()
-		if x.reads == reads {
+		if x.state().reads == reads {
 			t.Error("it does not read on")
 		}
 	})
@@ -265,7 +298,7 @@ func TestFightStaysInTheBudget(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		synctest.Wait()
-		if n, most := len(x.writes), 10+minutes*6+1; n > most || n < most-2 {
+		if n, most := len(x.state().writes), 10+minutes*6+1; n > most || n < most-2 {
 			t.Errorf("%d writes in %d minutes, want %d", n, minutes, most)
 		}
 		if n := x.count("msg=budget"); n < 1 || n > 2 { // a lasting trouble is repeated
@@ -273,8 +306,8 @@ func TestFightStaysInTheBudget(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if open := x.loop.Troubles(); x.value != 1 || len(open) != 0 {
-			t.Errorf("value %d, open are %q", x.value, open)
+		if open := x.loop.Troubles(); x.state().value != 1 || len(open) != 0 {
+			t.Errorf("value %d, open are %q", x.state().value, open)
 		}
 	})
 }
@@ -288,7 +321,7 @@ func TestLostRaces(t *testing.T) {
 		x.put(2)
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
-		if n := len(x.writes); n != 10+6 {
+		if n := len(x.state().writes); n != 10+6 {
 			t.Errorf("%d tries in a minute", n)
 		}
 		if open := x.loop.Troubles(); !slices.Equal(open, []string{"budget", "wrong"}) {
@@ -315,16 +348,16 @@ func TestBackoff(t *testing.T) {
 			at += pause
 		}
 		if !slices.Equal(x.writes, want) {
-			t.Errorf("tries at %v, want %v", x.writes, want)
+			t.Errorf("tries at %v, want %v", x.state().writes, want)
 		}
 		// A watch that works again ends the pause.
 		x.failed(away)
 		synctest.Wait()
-		n := len(x.writes)
+		n := len(x.state().writes)
 		x.failed(nil)
 		synctest.Wait()
-		if len(x.writes) != n+1 {
-			t.Errorf("%d tries when the API server answers again", len(x.writes)-n)
+		if len(x.state().writes) != n+1 {
+			t.Errorf("%d tries when the API server answers again", len(x.state().writes)-n)
 		}
 	})
 }
@@ -336,18 +369,15 @@ func TestSpread(t *testing.T) {
 			x := newThing(t, func(o *Options) { o.Rand = func() float64 { return random } })
 			x.plan = func(p *Plan) { p.Spread, p.NotBefore = 10*time.Second, x.begin.Add(time.Second) }
 			for range 20 {
-				x.mu.Lock()
-				wrong := len(x.writes) == 0
-				x.mu.Unlock()
-				if wrong {
+				if len(x.state().writes) == 0 {
 					x.put(2)
 				}
 				time.Sleep(time.Second)
 			}
 			synctest.Wait()
 			want := max(time.Second, time.Duration(random*float64(10*time.Second)))
-			if len(x.writes) != 1 || x.writes[0] != want {
-				t.Errorf("random %v: written at %v, want %v", random, x.writes, want)
+			if len(x.state().writes) != 1 || x.state().writes[0] != want {
+				t.Errorf("random %v: written at %v, want %v", random, x.state().writes, want)
 			}
 		})
 	}
@@ -362,8 +392,8 @@ func TestPassesAreBounded(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		synctest.Wait()
-		if most := passBurst + 10*passesPerSecond + 2; x.reads > most || x.reads < most/2 {
-			t.Errorf("%d reads in ten seconds, want at most %d", x.reads, most)
+		if most := passBurst + 10*passesPerSecond + 2; x.state().reads > most || x.state().reads < most/2 {
+			t.Errorf("%d reads in ten seconds, want at most %d", x.state().reads, most)
 		}
 	})
 }
@@ -393,7 +423,7 @@ func TestDeterministic(t *testing.T) {
 				time.Sleep(time.Duration(world.IntN(2000)) * time.Millisecond)
 				synctest.Wait()
 			}
-			out = fmt.Sprintln(x.reads, x.writes, x.value) + x.log.String()
+			out = fmt.Sprintln(x.state().reads, x.state().writes, x.state().value) + x.log.String()
 		})
 		return out
 	}
