@@ -141,7 +141,8 @@ func (x *thing) put(value int) {
 func (x *thing) state() (s struct {
 	value, reads int
 	writes       []time.Duration
-}) {
+},
+) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s.value, s.reads, s.writes = x.value, x.reads, slices.Clone(x.writes)

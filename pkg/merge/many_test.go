@@ -90,7 +90,7 @@ func TestAValueOfParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out.ManagedFields) != 1 || out.ManagedFields[0].FieldsV1 == nil || string(out.ManagedFields[0].FieldsV1.Raw) != fields {
+	if len(out.ManagedFields) != 1 || out.ManagedFields[0].FieldsV1 == nil || out.ManagedFields[0].FieldsV1.GetRawString() != fields {
 		t.Errorf("got %+v", out.ManagedFields)
 	}
 }

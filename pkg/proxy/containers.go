@@ -39,11 +39,11 @@ func cloneMap(m map[string]string) map[string]string {
 }
 
 // Find returns the proxy's container, wherever it is, or nil.
-func Find(spec *corev1.PodSpec) *corev1.Container { return FindInPod(spec, Name) }
+func Find(spec *corev1.PodSpec) *corev1.Container { return findInPod(spec, Name) }
 
-// FindInPod returns the container of that name, or nil. Containers are searched
+// findInPod returns the container of that name, or nil. Containers are searched
 // before init containers.
-func FindInPod(spec *corev1.PodSpec, name string) *corev1.Container {
+func findInPod(spec *corev1.PodSpec, name string) *corev1.Container {
 	if c := FindContainer(spec.Containers, name); c != nil {
 		return c
 	}

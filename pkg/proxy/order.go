@@ -73,7 +73,7 @@ func KeepOrder(before, after *corev1.PodSpec) {
 func keepContainers(before *corev1.PodSpec, list []corev1.Container) {
 	for i := range list {
 		c := &list[i]
-		was := FindInPod(before, c.Name)
+		was := findInPod(before, c.Name)
 		if was == nil {
 			continue
 		}

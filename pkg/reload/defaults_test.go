@@ -24,12 +24,12 @@ func TestHowLongALoopWaitsForMoreChanges(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { done <- l.Run(ctx) }()
 				l.Poke()
-				time.Sleep(tc.wait - 1) // of the bubble: it takes no time
+				time.Sleep(tc.wait - time.Nanosecond) // of the bubble: it takes no time
 				synctest.Wait()
 				if n := s.loaded(); n != 0 {
 					t.Errorf("loaded %d times before %s", n, tc.wait)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if n := s.loaded(); n != 1 {
 					t.Errorf("loaded %d times after %s", n, tc.wait)
