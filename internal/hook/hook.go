@@ -1,4 +1,4 @@
-// Package hook tells whether an API server would call a webhook for a pod, and
+// Package hook evaluates whether an API server would call a webhook for a pod, and
 // why: the webhook's rules, selectors and match conditions, the latter with the
 // API server's own evaluator.
 package hook
@@ -61,7 +61,7 @@ func NewMatcher() *Matcher {
 	return &Matcher{cel.NewConditionCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))}
 }
 
-// Match tells whether the webhook is called when the pod, given as JSON, is
+// Match reports whether the webhook is called when the pod, given as JSON, is
 // created. All steps are told, also behind one that decides. The error is about a
 // pod or a selector that cannot be read.
 func (m *Matcher) Match(ctx context.Context, w *admissionv1.MutatingWebhook, ns Namespace, pod []byte) (Verdict, error) {

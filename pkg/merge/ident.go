@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// ident is what tells list items apart: the value of the merge key, or the item
+// ident is what list items are told apart by: the value of the merge key, or the item
 // itself in a list of scalars. A number never equals a text.
 type ident struct {
 	kind kind
@@ -38,14 +38,14 @@ func identOfNode(n *node) ident {
 	}
 }
 
-// index tells where in a list an ident occurs first.
+// index finds where in a list an ident occurs first.
 type index struct {
 	ids []ident
 	at  map[ident]int // once looking at every one would be slow
 }
 
 // of returns 0 for an ident that does not occur.
-func (x *index) of(id ident) (place int, found bool) {
+func (x *index) of(id ident) (position int, found bool) {
 	const few = 16
 	if len(x.ids) <= few {
 		i := slices.Index(x.ids, id)
@@ -59,8 +59,8 @@ func (x *index) of(id ident) (place int, found bool) {
 			}
 		}
 	}
-	place, found = x.at[id]
-	return place, found
+	position, found = x.at[id]
+	return position, found
 }
 
 // add adds an ident that does not occur.
@@ -71,7 +71,7 @@ func (x *index) add(id ident) {
 	x.ids = append(x.ids, id)
 }
 
-// distinct tells whether no ident occurs twice.
+// distinct reports whether no ident occurs twice.
 func (x *index) distinct() bool {
 	for i, id := range x.ids {
 		if first, _ := x.of(id); first != i {
@@ -81,7 +81,7 @@ func (x *index) distinct() bool {
 	return true
 }
 
-// meets tells whether an ident of the other occurs here.
+// meets reports whether an ident of the other occurs here.
 func (x *index) meets(other *index) bool {
 	return slices.ContainsFunc(other.ids, func(id ident) bool { _, found := x.of(id); return found })
 }

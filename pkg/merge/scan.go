@@ -8,8 +8,8 @@ import (
 // scan reads the part of YAML that templates are written in straight into
 // nodes: block mappings and sequences, scalars of one line, literal blocks,
 // flow collections. It is many times faster than a YAML library, whose result
-// it must equal. Whatever is out of the ordinary it does not judge: it gives up,
-// with ok false, and the library reads the text.
+// it must equal. It does not read anything else: it returns ok false, and the
+// library reads the text.
 func scan(text string) (root *node, ok bool) {
 	if !plainText(text) {
 		return nil, false
@@ -30,11 +30,13 @@ func scan(text string) (root *node, ok bool) {
 	return root, s.done
 }
 
-type surrender struct{}
+// unsupported is what the scanner panics with when the library has to read the
+// text.
+type unsupported struct{}
 
-var giveUp = &surrender{}
+var giveUp = &unsupported{}
 
-// plainText tells whether the text has only the characters the scanner knows:
+// plainText reports whether the text has only the characters the scanner knows:
 // others may be line breaks, or nothing, depending on who reads.
 func plainText(text string) bool {
 	for i := 0; i < len(text); i++ {

@@ -65,7 +65,7 @@ func (s *scanner) resolve(scalar string) *node {
 	return s.node(text, scalar)
 }
 
-// wholeNumber tells whether it is a number that is written the same in JSON.
+// wholeNumber reports whether it is a number that is written the same in JSON.
 func wholeNumber(scalar string) bool {
 	const certain = 15 // digits that a float64 holds, whoever reads them
 	digits := strings.TrimPrefix(scalar, "-")
@@ -80,7 +80,7 @@ func wholeNumber(scalar string) bool {
 	return true
 }
 
-// textual tells whether it is text for every reader of YAML, 1.1 or 1.2: it
+// textual reports whether it is text for every reader of YAML, 1.1 or 1.2: it
 // begins with a letter, as a path or as an option, and is not one of the words.
 func textual(scalar string) bool {
 	rest := scalar
@@ -98,7 +98,7 @@ func textual(scalar string) bool {
 	return len(scalar) > len("false") || !word(scalar)
 }
 
-// word tells whether it stands for something else than text to some reader, in
+// word reports whether it stands for something else than text to some reader, in
 // any spelling.
 func word(scalar string) bool {
 	for _, w := range [...]string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"} {
@@ -109,7 +109,7 @@ func word(scalar string) bool {
 	return false
 }
 
-// measured tells whether it is text although it begins with a digit: a number
+// measured reports whether it is text although it begins with a digit: a number
 // with a unit or in parts, as 100m, 15Mi, 30s, 10.0.0.1, 10.0.0.0/8. A letter or
 // slash in it that no spelling of a number has, and no date, make it so.
 func measured(scalar string) bool {
