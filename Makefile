@@ -311,7 +311,7 @@ REQUESTS    ?=
 RECORDED    := docs/performance
 COMMIT       = $(shell git describe --always --dirty 2>/dev/null)
 
-.PHONY: bench bench-memory bench-cluster bench-json bench-compare bench-baseline bench-record bench-docs
+.PHONY: bench bench-against bench-memory bench-cluster bench-json bench-compare bench-baseline bench-record bench-docs
 
 $(BENCH): FORCE
 	@echo "build    $@"
@@ -319,6 +319,20 @@ $(BENCH): FORCE
 
 bench: $(BENCH) ## what one request costs against the floor, with verdicts
 	@$(BENCH) request -commit "$(COMMIT)" -o $(BENCH_OUT)/request.json $(BENCH_FLAGS)
+
+# Another commit is built beside this one, and both measure by turns, so that what
+# else the machine does meets both.
+SINCE ?= HEAD~1
+TURNS ?= 3
+AGAINST := bin/against
+bench-against: $(BENCH) ## what one request costs against the commit SINCE, by turns
+	@rm -rf $(AGAINST) && git worktree prune && git worktree add --quiet --force --detach $(AGAINST)/tree $(SINCE)
+	@cd $(AGAINST)/tree && $(GO) build -o ../bench ./test/bench/cmd/bench
+	@for i in $$(seq $(TURNS)); do \
+	  (cd $(AGAINST)/tree && ../bench request -sizes=false -commit "$$(git rev-parse --short HEAD)" -o ../base$$i.json >/dev/null) && \
+	  $(BENCH) request -sizes=false -commit "$(COMMIT)" -o $(AGAINST)/now$$i.json >/dev/null || exit 1; \
+	done; git worktree remove --force $(AGAINST)/tree
+	@$(BENCH) against -base $$(ls $(AGAINST)/base*.json | paste -sd,) -now $$(ls $(AGAINST)/now*.json | paste -sd,)
 
 # The simplest webhook that there can be, with the injector's own way of building.
 bin/bench-simplest: FORCE

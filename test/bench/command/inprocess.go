@@ -2,7 +2,9 @@ package command
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
@@ -33,6 +35,30 @@ func (r *run) request(_ context.Context, args []string) error {
 		return err
 	}
 	return r.save(f)
+}
+
+// against compares files that request has written, of another commit and of now.
+func (r *run) against(_ context.Context, args []string) error {
+	base := r.flags.String("base", "", "`files` with the figures of the other commit, separated by commas")
+	now := r.flags.String("now", "", "`files` with the figures of now, separated by commas")
+	if err := r.parse(args); err != nil {
+		return err
+	}
+	var runs [2][]figures.Requests
+	for i, names := range []string{*base, *now} {
+		for _, name := range strings.Split(names, ",") {
+			var f figures.Requests
+			if err := figures.Read(name, &f); err != nil {
+				return err
+			}
+			runs[i] = append(runs[i], f)
+		}
+	}
+	ok, err := request.PrintAgainst(r.stdout, runs[0], runs[1])
+	if err == nil && !ok {
+		err = errors.New("a request costs more than it may, see above")
+	}
+	return err
 }
 
 func (r *run) memory(ctx context.Context, args []string) error {
