@@ -31,7 +31,8 @@ func (t *Type) Identify(element reflect.Value) string {
 }
 
 // SameIdentity reports whether two elements of a List have the same identity, without
-// the memory that Identify takes. Elements of a type without Identity have.
+// the memory that Identify takes. Elements of a type without Identity all have the
+// same.
 func (t *Type) SameIdentity(a, b reflect.Value) bool {
 	if t.Elem.Kind != Struct {
 		return scalarIdentity(a) == scalarIdentity(b)

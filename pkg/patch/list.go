@@ -93,21 +93,13 @@ func match(t *podschema.Type, before, after reflect.Value) []int {
 	n, m := after.Len(), before.Len()
 	from := make([]int, n)
 	lo := 0
-	for lo < n && lo < m && sameItem(t, before.Index(lo), after.Index(lo)) {
+	for lo < n && lo < m && t.SameIdentity(before.Index(lo), after.Index(lo)) {
 		from[lo] = lo
 		lo++
 	}
-	for n > lo && m > lo && sameItem(t, before.Index(m-1), after.Index(n-1)) {
+	for n > lo && m > lo && t.SameIdentity(before.Index(m-1), after.Index(n-1)) {
 		n, m = n-1, m-1
 		from[n] = m
-	}
-	if len(t.Identity) == 0 && t.Elem.Kind == podschema.Struct {
-		for i := lo; i < n; i++ {
-			if from[i] = i; i >= m {
-				from[i] = -1
-			}
-		}
-		return from
 	}
 	if lo == n {
 		return from
@@ -124,14 +116,6 @@ func match(t *podschema.Type, before, after reflect.Value) []int {
 		}
 	}
 	return from
-}
-
-// sameItem reports whether one element can be what the other has become.
-func sameItem(t *podschema.Type, before, after reflect.Value) bool {
-	if len(t.Identity) == 0 {
-		return equalValue(t.Elem, t.ElemPointer, before, after)
-	}
-	return t.SameIdentity(before, after)
 }
 
 // steps is what has to be done to a list before new elements come in.

@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"bytes"
 	"reflect"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
@@ -63,10 +62,9 @@ func (d *differ) field(f *podschema.Field, before, after reflect.Value, was, is 
 	}
 	switch f.Type.Kind {
 	case podschema.Struct:
-		if !f.Pointer && before.IsZero() && was.Empty() {
-			return d.intoEmpty(f, a, is)
+		if f.Pointer || !before.IsZero() || !was.Empty() {
+			return d.up(d.down(f.Name), d.object(f.Type, b, a, was, is))
 		}
-		return d.up(d.down(f.Name), d.object(f.Type, b, a, was, is))
 	case podschema.Map:
 		if b.Len() > 0 {
 			return d.up(d.down(f.Name), d.entries(f.Type, b, a))
@@ -83,19 +81,6 @@ func (d *differ) field(f *podschema.Field, before, after reflect.Value, was, is 
 	// JSON may show it all the same, as null or as an empty value: to add a field
 	// that exists replaces it.
 	return d.put("add", f.Name, f.Type, a, is)
-}
-
-// intoEmpty writes a struct where there was an empty one: in JSON it may have been
-// {}, null or nothing at all.
-func (d *differ) intoEmpty(f *podschema.Field, after reflect.Value, is *podmodel.Fields) error {
-	mark := len(d.ops)
-	if err := d.put("add", f.Name, f.Type, after, is); err != nil {
-		return err
-	}
-	if bytes.HasSuffix(d.ops, []byte(`"value":{}}`)) {
-		d.ops = d.ops[:mark] // an empty struct says nothing
-	}
-	return nil
 }
 
 // deref looks through the pointer that holds a value; ok is false for nil.
