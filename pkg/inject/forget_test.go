@@ -14,6 +14,9 @@ func TestPossibleOriginals(t *testing.T) {
 		"4,5,15020":                 {"4,5"},
 		`[{"name": "a"}, {"n": 1}]`: {`[{"name": "a"}]`},
 		`[{"name": "a"}]`:           nil,
+		",b":                        {""},
+		"],a":                       nil,
+		", {]":                      {"]"},
 	} {
 		got := possibleOriginals(value)
 		if got[0] != nil || len(got) != len(want)+1 || len(want) > 0 && *got[1] != want[0] {
