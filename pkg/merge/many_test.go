@@ -15,14 +15,17 @@ import (
 func TestTheLastOfEqualNamesCountsAmongMany(t *testing.T) {
 	for _, others := range []int{0, 22, 23, 24, 100} {
 		var b strings.Builder
+		b.WriteString("spec:\n")
 		for i := range others {
-			fmt.Fprintf(&b, `"x%d":0,`, i)
+			fmt.Fprintf(&b, "  x%d: 0\n", i)
 		}
-		o, err := merge.ParseOverlay([]byte(`{"spec":{` + b.String() + `"securityContext":{"runAsUser":1},"securityContext":{"runAsGroup":2}}}`))
+		b.WriteString("  securityContext: {runAsUser: 1}\n  securityContext: {runAsGroup: 2}\n")
+		o, err := merge.ParseOverlay([]byte(b.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := strategic(new(corev1.Pod), o)
+		// A spec that is there is merged entry by entry.
+		out, err := strategic(&corev1.Pod{Spec: corev1.PodSpec{Hostname: "h"}}, o)
 		if err != nil {
 			t.Fatal(err)
 		}
