@@ -24,7 +24,10 @@ func TestChartTesting(t *testing.T) {
 	cmd := exec.CommandContext(ctx, filepath.Join(cluster.Root, "bin", "chart-tools", "ct"), "install",
 		"--config", "ct.yaml", "--charts", "charts/istio-sidecar-injector",
 		"--helm-extra-args", "--timeout 120s",
-		"--helm-extra-set-args", "--set=global.hub="+hub+" --set=global.tag="+tag)
+		// ct looks once whether all replicas are available. An autoscaler that wants
+		// more than one asks for it some seconds after the installation, and then one
+		// is just starting.
+		"--helm-extra-set-args", "--set=global.hub="+hub+" --set=global.tag="+tag+" --set=autoscaling.minReplicas=1")
 	cmd.Dir = cluster.Root
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+toolPath(t))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
