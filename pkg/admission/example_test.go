@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,7 @@ import (
 // label is an engine that labels every pod.
 type label struct{}
 
-func (label) Inject(inject.Request) inject.Result {
+func (label) Inject(context.Context, inject.Request) inject.Result {
 	return inject.Result{
 		Decision: decide.Decision{Code: decide.PolicyEnabled, Outcome: decide.Inject},
 		Patch:    []byte(`[{"op":"add","path":"/metadata/labels","value":{"mesh":"yes"}}]`),

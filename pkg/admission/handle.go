@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -12,9 +13,9 @@ import (
 
 // handle answers a review's request and reports on it. It never panics: a panic
 // below denies this one pod, because a pod let in without its sidecar may do more
-// harm than one that its owner sees denied. It takes no context because nothing
-// here waits: the engine bounds its own work.
-func (h *handler) handle(req *request, path string) (resp response, ev Event) {
+// harm than one that its owner sees denied. Nothing here waits; ctx ends the
+// engine's work when nobody wants its answer any more.
+func (h *handler) handle(ctx context.Context, req *request, path string) (resp response, ev Event) {
 	ev = Event{UID: req.UID, Namespace: req.Namespace, Name: req.Name, DryRun: req.DryRun}
 	defer func() {
 		if p := recover(); p != nil {
@@ -50,7 +51,7 @@ func (h *handler) handle(req *request, path string) (resp response, ev Event) {
 			Message: "the sidecar injector has no configuration yet: try again",
 		}, http.StatusServiceUnavailable, "ServiceUnavailable"), ev
 	}
-	result := engine.Inject(inject.Request{Object: req.Object.text, Namespace: req.Namespace, Path: path})
+	result := engine.Inject(ctx, inject.Request{Object: req.Object.text, Namespace: req.Namespace, Path: path})
 	ev.addResult(&result)
 	if result.Decision.Outcome == decide.Refuse {
 		resp = refused(result.Decision)

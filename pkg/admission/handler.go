@@ -40,7 +40,7 @@ const minKept = 8
 // from many goroutines at the same time. The result of Inject must not refer to
 // the request's Object, whose memory is used again.
 type Engine interface {
-	Inject(inject.Request) inject.Result
+	Inject(context.Context, inject.Request) inject.Result
 	Hash() string
 }
 
@@ -142,7 +142,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, buf *bytes.Buffe
 	if decodeErr != nil {
 		return Event{}, &httpError{http.StatusBadRequest, decodeErr.Error()}
 	}
-	resp, ev := h.handle(rev.Request, r.URL.Path)
+	resp, ev := h.handle(r.Context(), rev.Request, r.URL.Path)
 	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: resp}
 	buf.Reset()
 	if err := out.write(buf); err != nil {

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
@@ -32,7 +33,7 @@ type engine struct {
 	asked  []inject.Request
 }
 
-func (e *engine) Inject(r inject.Request) inject.Result {
+func (e *engine) Inject(_ context.Context, r inject.Request) inject.Result {
 	r.Object = bytes.Clone(r.Object) // its memory is the caller's
 	e.asked = append(e.asked, r)
 	if e.do != nil {
@@ -203,6 +204,10 @@ func TestRefused(t *testing.T) {
 		decide.BadRequest:        {Code: 400, Reason: metav1.StatusReasonBadRequest},
 		decide.TemplateError:     {Code: 500, Reason: metav1.StatusReasonInternalError},
 		decide.MergeError:        {Code: 500, Reason: metav1.StatusReasonInternalError},
+		decide.LimitExceeded:     {Code: 422, Reason: metav1.StatusReasonInvalid},
+		decide.NotAllowed:        {Code: 403, Reason: metav1.StatusReasonForbidden},
+		decide.DeadlineExceeded:  {Code: 504, Reason: metav1.StatusReasonTimeout},
+		decide.Internal:          {Code: 500, Reason: metav1.StatusReasonInternalError},
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			sentence := "annotation a has value b: use c"

@@ -71,13 +71,18 @@ func denied(d decide.Decision, code int, reason string) response {
 }
 
 // refused is denied for a decision of the engine: 400 says that the request is
-// at fault, 422 the pod, 500 the configuration.
+// at fault, 422 the pod, 403 that it asks for what it may not have, 500 the
+// configuration or the engine, 504 that there was not enough time.
 func refused(d decide.Decision) response {
 	switch d.Code {
 	case decide.BadRequest:
 		return denied(d, http.StatusBadRequest, "BadRequest")
-	case decide.TemplateError, decide.MergeError:
+	case decide.NotAllowed:
+		return denied(d, http.StatusForbidden, "Forbidden")
+	case decide.TemplateError, decide.MergeError, decide.Internal:
 		return denied(d, http.StatusInternalServerError, "InternalError")
+	case decide.DeadlineExceeded:
+		return denied(d, http.StatusGatewayTimeout, "Timeout")
 	default:
 		return denied(d, http.StatusUnprocessableEntity, "Invalid")
 	}

@@ -27,7 +27,10 @@ const (
 	MergeError        Code = "merge-error"
 	BadRequest        Code = "bad-request"
 	PodInvalid        Code = "pod-invalid"
-	Internal          Code = "internal-error" // a bug of ours, never the pod's fault
+	LimitExceeded     Code = "limit-exceeded"    // the pod holds more than is taken from one pod
+	DeadlineExceeded  Code = "deadline-exceeded" // the time for the answer was over, or the caller had gone
+	NotAllowed        Code = "not-allowed"       // the pod asks for what the configuration does not allow it
+	Internal          Code = "internal-error"    // a bug of ours, never the pod's fault
 )
 
 // Outcome is what happens to the pod.

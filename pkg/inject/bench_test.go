@@ -31,7 +31,7 @@ func BenchmarkInject(b *testing.B) {
 func run(b *testing.B, s *inject.Snapshot, object []byte) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if res := s.Inject(inject.Request{Object: object, Namespace: "shop"}); res.Err != nil {
+		if res := s.Inject(b.Context(), inject.Request{Object: object, Namespace: "shop"}); res.Err != nil {
 			b.Fatal(res.Err)
 		}
 	}

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,7 +97,7 @@ func (s *Snapshot) try(pod *corev1.Pod) (err error) {
 }
 
 func (s *Snapshot) sampleRequest(pod *corev1.Pod) *request {
-	return s.newRequest(&Request{Namespace: "default"}, &podmodel.Pod{Pod: pod})
+	return s.newRequest(context.Background(), &Request{Namespace: "default"}, &podmodel.Pod{Pod: pod})
 }
 
 // samples are pods that make templates take their different ways.

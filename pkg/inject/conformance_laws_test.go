@@ -36,7 +36,7 @@ func TestLawsOnTheCorpora(t *testing.T) {
 			if s.Dialect() == config.Classic && strings.Contains(string(object), `"name": "istio-init"`) {
 				return // taken for the work of the first injectors, which did not sign
 			}
-			patch, err := s.Uninject(once)
+			patch, err := s.Uninject(t.Context(), once)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func numbered(t *testing.T, object []byte) []byte {
 
 func reinjected(t *testing.T, s *inject.Snapshot, c *conformance.Case, object []byte) []byte {
 	t.Helper()
-	res := s.Inject(inject.Request{Object: object, Namespace: c.Namespace})
+	res := s.Inject(t.Context(), inject.Request{Object: object, Namespace: c.Namespace})
 	if res.Decision.Outcome != decide.Inject {
 		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Message)
 	}

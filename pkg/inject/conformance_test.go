@@ -65,7 +65,7 @@ func TestConformance(t *testing.T) {
 
 func conform(t *testing.T, c *conformance.Case) {
 	object := c.Read(t, "pod.json")
-	res := snapshotOf(t, c).Inject(inject.Request{Object: object, Namespace: c.Namespace})
+	res := snapshotOf(t, c).Inject(t.Context(), inject.Request{Object: object, Namespace: c.Namespace})
 	switch {
 	case c.Skipped:
 		if res.Decision.Outcome != decide.Skip || res.Patch != nil {

@@ -1,6 +1,7 @@
 package inject_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
@@ -27,7 +28,7 @@ templates:
 		fmt.Println(err)
 		return
 	}
-	result := snapshot.Inject(inject.Request{
+	result := snapshot.Inject(context.Background(), inject.Request{
 		Object:    []byte(`{"kind":"Pod","apiVersion":"v1","metadata":{"name":"shop"},"spec":{"containers":[{"name":"app","image":"shop:1"}]}}`),
 		Namespace: "default",
 	})

@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"context"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
@@ -9,7 +11,7 @@ import (
 // InjectDecoded is what Inject does to a pod that is to be injected, so that
 // tests can look at the pod that was given.
 func (s *Snapshot) InjectDecoded(pod *corev1.Pod, req Request) (*corev1.Pod, error) {
-	out, err := s.newRequest(&req, &podmodel.Pod{Pod: pod}).inject()
+	out, err := s.newRequest(context.Background(), &req, &podmodel.Pod{Pod: pod}).inject()
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
@@ -10,14 +11,16 @@ import (
 )
 
 // Inject decides about one pod and, if it is to be injected, says how. It never
-// panics and never waits; whatever goes wrong refuses the pod, with a reason.
-func (s *Snapshot) Inject(asked Request) (res Result) {
+// panics and never waits; whatever goes wrong refuses the pod, with a reason. When
+// ctx ends before the work is done, the pod is refused with
+// [decide.DeadlineExceeded].
+func (s *Snapshot) Inject(ctx context.Context, asked Request) (res Result) {
 	defer func() {
 		if r := recover(); r != nil {
 			res = refused(res, panicked(r))
 		}
 	}()
-	r, err := s.decode(&asked)
+	r, err := s.decode(ctx, &asked)
 	if err != nil {
 		return refused(Result{Namespace: asked.Namespace}, err)
 	}

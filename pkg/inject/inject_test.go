@@ -114,7 +114,7 @@ aliases: {gone: [nothing]}
 		"all deleted":      {with("inject.istio.io/templates", "deletes"), decide.MergeError, `template "deletes" removes every container of the pod`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res := s.Inject(inject.Request{Object: []byte(tc.object), Namespace: "shop", Trace: true})
+			res := s.Inject(t.Context(), inject.Request{Object: []byte(tc.object), Namespace: "shop", Trace: true})
 			d := res.Decision
 			if d.Code != tc.code || d.Outcome != decide.Refuse || !strings.Contains(d.Message, tc.want) {
 				t.Errorf("%s: %s\nwant %s: %s", d.Code, d.Message, tc.code, tc.want)
@@ -144,7 +144,7 @@ func TestContainersThatComeBack(t *testing.T) {
 	only := app(map[string]string{"inject.istio.io/templates": "native", "sidecar.istio.io/nativeSidecar": "true"})
 	only.Spec.Containers[0] = corev1.Container{Name: "istio-proxy", Image: "auto"}
 	for name, pod := range map[string]*corev1.Pod{"put back": back, "only the proxy": only} {
-		res := s.Inject(inject.Request{Object: object(t, pod)})
+		res := s.Inject(t.Context(), inject.Request{Object: object(t, pod)})
 		if res.Decision.Outcome != decide.Inject {
 			t.Errorf("%s: %s: %s", name, res.Decision.Code, res.Decision.Message)
 		}
@@ -166,7 +166,7 @@ func TestContainersThatAreRemoved(t *testing.T) {
 	} {
 		pod := app(tc.annotations)
 		pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "setup"}}
-		res := s.Inject(inject.Request{Object: object(t, pod)})
+		res := s.Inject(t.Context(), inject.Request{Object: object(t, pod)})
 		if res.Decision.Outcome != decide.Inject || !slices.Equal(res.Warnings, tc.want) {
 			t.Errorf("%s: %s, warnings %q, want %q", name, res.Decision.Message, res.Warnings, tc.want)
 		}
@@ -175,7 +175,7 @@ func TestContainersThatAreRemoved(t *testing.T) {
 
 func TestPanicsAreRefusals(t *testing.T) {
 	s := of(t, sidecar(proxyTemplate), "", "", inject.Options{Cluster: brokenCluster{}})
-	res := s.Inject(inject.Request{Object: object(t, app(nil)), Namespace: "shop", Trace: true})
+	res := s.Inject(t.Context(), inject.Request{Object: object(t, app(nil)), Namespace: "shop", Trace: true})
 	var p *inject.PanicError
 	if res.Decision.Code != decide.Internal || res.Decision.Outcome != decide.Refuse || !errors.As(res.Err, &p) || len(p.Stack) == 0 {
 		t.Errorf("decided %+v, %v", res.Decision, res.Err)
@@ -258,7 +258,7 @@ func TestTraceTellsWhatIsInjected(t *testing.T) {
 	pod := app(map[string]string{"sidecar.istio.io/nativeSidecar": "true", "inject.istio.io/templates": "everything"})
 	pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{Name: "istio-proxy", Image: "auto"})
 	tail := func(s *inject.Snapshot, in []byte) string {
-		res := s.Inject(inject.Request{Object: in, Trace: true})
+		res := s.Inject(t.Context(), inject.Request{Object: in, Trace: true})
 		var out []string
 		for _, step := range res.Decision.Trace[len(res.Decision.Trace)-min(len(res.Decision.Trace), 20):] {
 			out = append(out, step.Check+": "+step.Detail)
@@ -279,7 +279,7 @@ injected image pull secrets: mesh-registry`
 	if got := tail(s, in); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	again := applied(t, in, s.Inject(inject.Request{Object: in}).Patch)
+	again := applied(t, in, s.Inject(t.Context(), inject.Request{Object: in}).Patch)
 	if got := tail(s, again); !strings.Contains(got, "annotation sidecar.istio.io/status: the pod has been injected before, that is replaced: istio-init, istio-proxy, app") {
 		t.Errorf("again: %s", got)
 	}
@@ -287,7 +287,7 @@ injected image pull secrets: mesh-registry`
 	if got := tail(c, object(t, app(nil))); !strings.Contains(got, "injected containers: istio-proxy\n") || !strings.Contains(got, "not been injected before") {
 		t.Errorf("classic: %s", got)
 	}
-	if res := s.Inject(inject.Request{Object: in}); res.Decision.Trace != nil {
+	if res := s.Inject(t.Context(), inject.Request{Object: in}); res.Decision.Trace != nil {
 		t.Errorf("a trace that nobody asked for: %v", res.Decision.Trace)
 	}
 }
@@ -296,13 +296,13 @@ injected image pull secrets: mesh-registry`
 func TestUnknownFieldsOfTemplates(t *testing.T) {
 	s := of(t, sidecar("spec:\n  newPolicy: {mode: x}\n  containers:\n  - name: istio-proxy\n    image: p\n    newField: 7\n  - name: app\n    newField: 8\n"), "", "", inject.Options{})
 	in := []byte(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"app","image":"i"}]}}`)
-	out := applied(t, in, s.Inject(inject.Request{Object: in}).Patch)
+	out := applied(t, in, s.Inject(t.Context(), inject.Request{Object: in}).Patch)
 	for _, want := range []string{`"newPolicy":{"mode":"x"}`, `"newField":7`, `"newField":8`} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%s is missing: %s", want, out)
 		}
 	}
-	if again := s.Inject(inject.Request{Object: out}); again.Patch != nil {
+	if again := s.Inject(t.Context(), inject.Request{Object: out}); again.Patch != nil {
 		t.Errorf("injected twice is not injected once: %s", again.Patch)
 	}
 }
@@ -352,14 +352,14 @@ func TestOwners(t *testing.T) {
 	} {
 		pod := app(nil)
 		pod.ObjectMeta = tc.meta
-		res := compiled(t, "current.yaml", "", inject.Options{}).Inject(inject.Request{Object: object(t, pod), Namespace: "shop"})
+		res := compiled(t, "current.yaml", "", inject.Options{}).Inject(t.Context(), inject.Request{Object: object(t, pod), Namespace: "shop"})
 		o := res.Workload
 		if got := o.TypeMeta.APIVersion + " " + o.TypeMeta.Kind + " " + o.ObjectMeta.Name; got != tc.want || o.ObjectMeta.Namespace != "shop" {
 			t.Errorf("%s: %s in %s, want %s", name, got, o.ObjectMeta.Namespace, tc.want)
 		}
 	}
 	given := inject.Owner{TypeMeta: metav1.TypeMeta{Kind: "Deployment"}, ObjectMeta: metav1.ObjectMeta{Name: "given"}}
-	res := compiled(t, "current.yaml", "", inject.Options{}).Inject(inject.Request{Object: object(t, app(nil)), Owner: &given})
+	res := compiled(t, "current.yaml", "", inject.Options{}).Inject(t.Context(), inject.Request{Object: object(t, app(nil)), Owner: &given})
 	if res.Pod.Labels["example.com/owner"] != "given" || res.Pod.Labels["example.com/kind"] != "deployment" {
 		t.Errorf("labels %v", res.Pod.Labels)
 	}
@@ -383,12 +383,12 @@ func TestProxyImage(t *testing.T) {
 		if tc.annotation != "" {
 			annotations["sidecar.istio.io/proxyImageType"] = tc.annotation
 		}
-		res := s.Inject(inject.Request{Object: object(t, app(annotations))})
+		res := s.Inject(t.Context(), inject.Request{Object: object(t, app(annotations))})
 		if got := res.Pod.Spec.Containers[1].Image; got != tc.want {
 			t.Errorf("%+v: got %s", tc, got)
 		}
 	}
-	if res := of(t, sidecar(proxyTemplate), "", "global: {hub: h, tag: 1.5}", inject.Options{}).Inject(inject.Request{Object: object(t, app(nil))}); res.Pod.Spec.Containers[1].Image != "h/proxyv2:1.5" {
+	if res := of(t, sidecar(proxyTemplate), "", "global: {hub: h, tag: 1.5}", inject.Options{}).Inject(t.Context(), inject.Request{Object: object(t, app(nil))}); res.Pod.Spec.Containers[1].Image != "h/proxyv2:1.5" {
 		t.Errorf("a tag that is a number: %s", res.Pod.Spec.Containers[1].Image)
 	}
 }
@@ -403,7 +403,7 @@ func TestTemplatesCannotChangeTheSnapshot(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 50 {
-				res := s.Inject(inject.Request{Object: object(t, app(nil))})
+				res := s.Inject(t.Context(), inject.Request{Object: object(t, app(nil))})
 				if res.Err != nil || res.Pod.Labels["seen"] != "1" || res.Pod.Labels["gone"] != "false" {
 					t.Errorf("%v, labels %v", res.Err, res.Pod)
 					return
@@ -420,7 +420,7 @@ func TestTemplatesCannotChangeTheSnapshot(t *testing.T) {
 func TestEnvironmentIsWhatIsGiven(t *testing.T) {
 	t.Setenv("SECRET", "x")
 	s := of(t, sidecar(`metadata: {labels: {a: '{{ env "SECRET" "none" }}', b: '{{ env "GIVEN" "none" }}'}}`), "", "", inject.Options{Env: map[string]string{"GIVEN": "y"}})
-	res := s.Inject(inject.Request{Object: object(t, app(nil))})
+	res := s.Inject(t.Context(), inject.Request{Object: object(t, app(nil))})
 	if res.Pod.Labels["a"] != "none" || res.Pod.Labels["b"] != "y" {
 		t.Errorf("labels %v", res.Pod.Labels)
 	}
@@ -447,14 +447,14 @@ func TestPathAndNetwork(t *testing.T) {
 		if tc.label != "" {
 			pod.Labels = map[string]string{"topology.istio.io/network": tc.label}
 		}
-		res := s.Inject(inject.Request{Object: object(t, pod), Path: tc.path})
+		res := s.Inject(t.Context(), inject.Request{Object: object(t, pod), Path: tc.path})
 		if value(res.Pod, "ISTIO_META_CLUSTER_ID") != tc.cluster || value(res.Pod, "ISTIO_META_NETWORK") != tc.network || res.Pod.Labels["topology.istio.io/network"] != tc.network {
 			t.Errorf("%+v: cluster %s, network %s, labels %v", tc, value(res.Pod, "ISTIO_META_CLUSTER_ID"), value(res.Pod, "ISTIO_META_NETWORK"), res.Pod.Labels)
 		}
 	}
 	pod := app(nil)
 	pod.Labels = map[string]string{"topology.istio.io/network": ""}
-	if res := s.Inject(inject.Request{Object: object(t, pod)}); value(res.Pod, "ISTIO_META_NETWORK") != "" || res.Pod.Labels["topology.istio.io/network"] != "" {
+	if res := s.Inject(t.Context(), inject.Request{Object: object(t, pod)}); value(res.Pod, "ISTIO_META_NETWORK") != "" || res.Pod.Labels["topology.istio.io/network"] != "" {
 		t.Errorf("an empty label: network %s, labels %v", value(res.Pod, "ISTIO_META_NETWORK"), res.Pod.Labels)
 	}
 }
@@ -481,7 +481,7 @@ func TestPodSecurityWarnings(t *testing.T) {
 		"baseline":   {level("baseline"), "the namespace's pod security level baseline refuses what is injected: non-default capabilities"},
 	} {
 		s := of(t, sidecar(privileged), "", "", inject.Options{Cluster: cluster{labels: tc.labels}})
-		res := s.Inject(inject.Request{Object: object(t, app(nil)), Namespace: "shop"})
+		res := s.Inject(t.Context(), inject.Request{Object: object(t, app(nil)), Namespace: "shop"})
 		if got := strings.Join(res.Warnings, "; "); got != tc.want {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -490,7 +490,7 @@ func TestPodSecurityWarnings(t *testing.T) {
 	pod := app(nil)
 	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
 	s := of(t, sidecar(privileged), "", "", inject.Options{Cluster: cluster{labels: level("baseline")}})
-	if res := s.Inject(inject.Request{Object: object(t, pod)}); len(res.Warnings) != 0 {
+	if res := s.Inject(t.Context(), inject.Request{Object: object(t, pod)}); len(res.Warnings) != 0 {
 		t.Errorf("warnings %q", res.Warnings)
 	}
 }
@@ -499,7 +499,7 @@ func TestWarningsOfTheDecision(t *testing.T) {
 	s := compiled(t, "current.yaml", "", inject.Options{})
 	pod := app(map[string]string{"sidecar.istio.io/inject": "true"})
 	pod.Spec.HostNetwork = true
-	res := s.Inject(inject.Request{Object: object(t, pod)})
+	res := s.Inject(t.Context(), inject.Request{Object: object(t, pod)})
 	if res.Decision.Code != decide.HostNetwork || res.Patch != nil || res.Pod != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "hostNetwork") {
 		t.Errorf("%+v", res)
 	}
@@ -513,7 +513,7 @@ func TestUninjectErrors(t *testing.T) {
 		"overrides": {string(object(t, app(map[string]string{"sidecar.istio.io/status": `{"containers":["istio-proxy"]}`, "proxy.istio.io/overrides": "odd"}))), "annotation proxy.istio.io/overrides"},
 		"config":    {string(object(t, app(map[string]string{"sidecar.istio.io/status": `{"containers":["istio-proxy"]}`, "proxy.istio.io/config": "[]"}))), "annotation proxy.istio.io/config"},
 	} {
-		if patch, err := s.Uninject([]byte(tc.object)); err == nil || patch != nil || !strings.Contains(err.Error(), tc.want) {
+		if patch, err := s.Uninject(t.Context(), []byte(tc.object)); err == nil || patch != nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %s, %v", name, patch, err)
 		}
 	}
@@ -521,7 +521,7 @@ func TestUninjectErrors(t *testing.T) {
 	old := app(map[string]string{"sidecar.istio.io/status": "version-1"})
 	old.Spec.Containers = append(old.Spec.Containers, corev1.Container{Name: "istio-proxy"})
 	before := object(t, old)
-	patch, err := classic.Uninject(before)
+	patch, err := classic.Uninject(t.Context(), before)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -538,8 +538,8 @@ func TestUninjectFor(t *testing.T) {
 			Owner: &inject.Owner{TypeMeta: metav1.TypeMeta{Kind: "Deployment", APIVersion: "apps/v1"}, ObjectMeta: metav1.ObjectMeta{Name: "web"}},
 		}
 		before := req.Object
-		req.Object = applied(t, before, s.Inject(req).Patch)
-		patch, err := s.UninjectFor(req)
+		req.Object = applied(t, before, s.Inject(t.Context(), req).Patch)
+		patch, err := s.UninjectFor(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -556,7 +556,7 @@ func TestSetLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res := s.Inject(inject.Request{Object: object(t, app(nil))}); res.Decision.Code != decide.TemplateError || !strings.Contains(res.Decision.Message, "template calls, 10") {
+	if res := s.Inject(t.Context(), inject.Request{Object: object(t, app(nil))}); res.Decision.Code != decide.TemplateError || !strings.Contains(res.Decision.Message, "template calls, 10") {
 		t.Errorf("%+v", res.Decision)
 	}
 }
@@ -570,7 +570,7 @@ func TestConcurrentInjection(t *testing.T) {
 				for seed := range 25 {
 					g := newGenerator(uint64(seed % 5))
 					in := object(t, g.pod())
-					a, b := s.Inject(inject.Request{Object: in}), s.Inject(inject.Request{Object: in})
+					a, b := s.Inject(t.Context(), inject.Request{Object: in}), s.Inject(t.Context(), inject.Request{Object: in})
 					if string(a.Patch) != string(b.Patch) || a.Err != nil {
 						t.Errorf("%s, worker %d, seed %d: %v", name, worker, seed, a.Err)
 						return
@@ -592,7 +592,7 @@ func FuzzInject(f *testing.F) {
 	snapshots := lawSnapshots(f)
 	f.Fuzz(func(t *testing.T, in []byte, path string) {
 		for name, s := range snapshots {
-			res := s.Inject(inject.Request{Object: in, Path: path, Namespace: "shop"})
+			res := s.Inject(t.Context(), inject.Request{Object: in, Path: path, Namespace: "shop"})
 			if res.Decision.Code == "" || res.Decision.Code == decide.Internal {
 				t.Fatalf("%s: %+v", name, res.Decision)
 			}
@@ -600,7 +600,7 @@ func FuzzInject(f *testing.F) {
 				applied(t, in, res.Patch)
 			}
 			var p *inject.PanicError
-			if _, err := s.Uninject(in); errors.As(err, &p) {
+			if _, err := s.Uninject(t.Context(), in); errors.As(err, &p) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}

@@ -85,7 +85,7 @@ func forAll(t *testing.T, law func(t *testing.T, g *generator, s *inject.Snapsho
 // injected injects an object, which must work, and returns it afterwards.
 func injected(t *testing.T, s *inject.Snapshot, object []byte) []byte {
 	t.Helper()
-	res := s.Inject(inject.Request{Object: object, Namespace: "shop"})
+	res := s.Inject(t.Context(), inject.Request{Object: object, Namespace: "shop"})
 	if res.Decision.Outcome != decide.Inject {
 		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Message)
 	}
@@ -173,7 +173,7 @@ func names(t *testing.T, object []byte) []string {
 func TestUninjectAfterInjectIsTheOriginal(t *testing.T) {
 	forAll(t, func(t *testing.T, _ *generator, s *inject.Snapshot, _ *corev1.Pod, object []byte) {
 		after := injected(t, s, object)
-		patch, err := s.Uninject(after)
+		patch, err := s.Uninject(t.Context(), after)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func restorable(t *testing.T, s *inject.Snapshot, object, injected []byte) []byt
 
 func TestUninjectOfAStrangerChangesNothing(t *testing.T) {
 	forAll(t, func(t *testing.T, _ *generator, s *inject.Snapshot, _ *corev1.Pod, object []byte) {
-		if patch, err := s.Uninject(object); err != nil || patch != nil {
+		if patch, err := s.Uninject(t.Context(), object); err != nil || patch != nil {
 			t.Errorf("patch %s, error %v; want none", patch, err)
 		}
 	})
@@ -284,7 +284,7 @@ func TestEarlierPodsChangeNothing(t *testing.T) {
 	type answered struct{ object, patch []byte }
 	before := map[*inject.Snapshot][]answered{}
 	patch := func(s *inject.Snapshot, object []byte) []byte {
-		return s.Inject(inject.Request{Object: object, Namespace: "shop"}).Patch
+		return s.Inject(t.Context(), inject.Request{Object: object, Namespace: "shop"}).Patch
 	}
 	forAll(t, func(t *testing.T, g *generator, s *inject.Snapshot, _ *corev1.Pod, object []byte) {
 		before[s] = append(before[s], answered{object, patch(s, object)})
@@ -347,7 +347,7 @@ spec:
 	if second := injected(t, s, first); !sameJSON(t, first, second) {
 		t.Errorf("injected again\n%s\nwas\n%s", second, first)
 	}
-	diff, err := s.Uninject(first)
+	diff, err := s.Uninject(t.Context(), first)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,16 +14,16 @@ func TestResultsDoNotHoldTheObject(t *testing.T) {
 		for seed := range uint64(20) {
 			g := newGenerator(seed)
 			object := g.object(t, g.pod())
-			want := s.Inject(inject.Request{Object: append([]byte(nil), object...), Namespace: "shop"})
+			want := s.Inject(t.Context(), inject.Request{Object: append([]byte(nil), object...), Namespace: "shop"})
 			memory := append([]byte(nil), object...)
-			got := s.Inject(inject.Request{Object: memory, Namespace: "shop"})
+			got := s.Inject(t.Context(), inject.Request{Object: memory, Namespace: "shop"})
 			for i := range memory {
 				memory[i] = 'x'
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("%s, seed %d: the result changed with the object:\n%+v\nwant %+v", name, seed, got, want)
 			}
-			if again := s.Inject(inject.Request{Object: object, Namespace: "shop"}); string(again.Patch) != string(want.Patch) {
+			if again := s.Inject(t.Context(), inject.Request{Object: object, Namespace: "shop"}); string(again.Patch) != string(want.Patch) {
 				t.Fatalf("%s, seed %d: the next pod is injected otherwise: %s\nwant %s", name, seed, again.Patch, want.Patch)
 			}
 		}

@@ -29,10 +29,10 @@ func TestTemplatesDoNotSeeWhatTheyHaveAdded(t *testing.T) {
 {{- end }}`), "", "", inject.Options{})
 	original := object(t, &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}})
 	once := injected(t, s, original)
-	if again := s.Inject(inject.Request{Object: once, Namespace: "shop"}); again.Patch != nil {
+	if again := s.Inject(t.Context(), inject.Request{Object: once, Namespace: "shop"}); again.Patch != nil {
 		t.Errorf("the second injection changes the pod: %s", again.Patch)
 	}
-	patch, err := s.Uninject(once)
+	patch, err := s.Uninject(t.Context(), once)
 	if err != nil {
 		t.Fatal(err)
 	}

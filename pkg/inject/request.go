@@ -2,6 +2,7 @@ package inject
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ const (
 // know besides the pod as it has become.
 type request struct {
 	*Snapshot
+	// ctx ends when the time for the request is over, or its caller has gone.
+	ctx   context.Context
 	asked *Request
 	// received is the pod as it came. It is never written to.
 	received  *podmodel.Pod
@@ -53,7 +56,7 @@ type request struct {
 }
 
 // decode reads the pod.
-func (s *Snapshot) decode(asked *Request) (*request, error) {
+func (s *Snapshot) decode(ctx context.Context, asked *Request) (*request, error) {
 	pod, err := podmodel.Decode(asked.Object)
 	if err != nil {
 		if !json.Valid(asked.Object) {
@@ -68,11 +71,11 @@ func (s *Snapshot) decode(asked *Request) (*request, error) {
 	if pod.Kind != "" && pod.Kind != "Pod" {
 		return nil, refuse(decide.BadRequest, fmt.Errorf("the object is a %.60q, must be a Pod; check the rules of the webhook configuration", pod.Kind))
 	}
-	return s.newRequest(asked, pod), nil
+	return s.newRequest(ctx, asked, pod), nil
 }
 
-func (s *Snapshot) newRequest(asked *Request, pod *podmodel.Pod) *request {
-	r := &request{Snapshot: s, asked: asked, received: pod, namespace: orElse(pod.Namespace, asked.Namespace)}
+func (s *Snapshot) newRequest(ctx context.Context, asked *Request, pod *podmodel.Pod) *request {
+	r := &request{Snapshot: s, ctx: ctx, asked: asked, received: pod, namespace: orElse(pod.Namespace, asked.Namespace)}
 	r.owner = r.workload()
 	return r
 }

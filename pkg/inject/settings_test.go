@@ -20,7 +20,7 @@ func done(t *testing.T, s *inject.Snapshot, pod *corev1.Pod, change ...func(*inj
 	for _, c := range change {
 		c(&req)
 	}
-	res := s.Inject(req)
+	res := s.Inject(t.Context(), req)
 	if res.Decision.Outcome != decide.Inject {
 		t.Fatalf("decided %s: %s", res.Decision.Code, res.Decision.Message)
 	}
@@ -149,7 +149,7 @@ func TestPodSecurityVersions(t *testing.T) {
 	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{AllowPrivilegeEscalation: &no, RunAsNonRoot: &yes, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 	for version, refuses := range map[string]bool{"v1.19": false, "v1.30": true, "latest": true, "odd": true} {
 		labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": version}
-		res := of(t, sidecar(template), "", "", inject.Options{Cluster: cluster{labels: labels}}).Inject(inject.Request{Object: object(t, pod), Namespace: "shop"})
+		res := of(t, sidecar(template), "", "", inject.Options{Cluster: cluster{labels: labels}}).Inject(t.Context(), inject.Request{Object: object(t, pod), Namespace: "shop"})
 		if got := strings.Contains(strings.Join(res.Warnings, ";"), "pod security level restricted"); got != refuses {
 			t.Errorf("%s: warnings %q", version, res.Warnings)
 		}

@@ -114,8 +114,8 @@ func TestOnePodDoesNotShowInAnother(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var all, want [][]byte
 			run := func(object []byte) []byte {
-				res := s.Inject(inject.Request{Object: object, Namespace: "shop"})
-				undo, err := s.Uninject(object)
+				res := s.Inject(t.Context(), inject.Request{Object: object, Namespace: "shop"})
+				undo, err := s.Uninject(t.Context(), object)
 				return bytes.Join([][]byte{res.Patch, undo, []byte(res.Decision.Message), fmtError(err)}, []byte("\n"))
 			}
 			for seed := range uint64(rounds(t) / 20) {

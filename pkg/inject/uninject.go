@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -32,20 +33,20 @@ import (
 //
 // The workload behind the pod is derived from the pod. Where the caller knows it,
 // because the pod stands in a manifest, UninjectFor is the one to call.
-func (s *Snapshot) Uninject(object []byte) ([]byte, error) {
-	return s.UninjectFor(Request{Object: object})
+func (s *Snapshot) Uninject(ctx context.Context, object []byte) ([]byte, error) {
+	return s.UninjectFor(ctx, Request{Object: object})
 }
 
 // UninjectFor is Uninject for a pod about which more is known: namespace, owner
 // and path of the request should be those that it was injected with, since they
 // show in what templates have given it.
-func (s *Snapshot) UninjectFor(asked Request) (_ []byte, err error) {
+func (s *Snapshot) UninjectFor(ctx context.Context, asked Request) (_ []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
 	}()
-	r, err := s.decode(&asked)
+	r, err := s.decode(ctx, &asked)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +168,7 @@ func (r *request) removeRenderedEntry(pod *podmodel.Pod, entries func(*podmodel.
 // templatePod returns what the templates alone make of a pod that carries no
 // injection.
 func (r *request) templatePod(pod *podmodel.Pod) (*podmodel.Pod, error) {
-	other := &request{Snapshot: r.Snapshot, asked: r.asked, received: pod, namespace: r.namespace, owner: r.owner}
+	other := &request{Snapshot: r.Snapshot, ctx: r.ctx, asked: r.asked, received: pod, namespace: r.namespace, owner: r.owner}
 	var err error
 	if other.templates, err = r.selectTemplates(pod.Annotations); err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func TestConformance(t *testing.T) {
 
 func conform(t *testing.T, c *conformance.Case) {
 	var out bytes.Buffer
-	reports, err := workload.Inject(snapshotOf(t, c), bytes.NewReader(c.Read(t, "input.yaml")), &out, workload.Options{Namespace: c.Namespace})
+	reports, err := workload.Inject(t.Context(), snapshotOf(t, c), bytes.NewReader(c.Read(t, "input.yaml")), &out, workload.Options{Namespace: c.Namespace})
 	if c.ErrorContains != "" {
 		if err == nil || !strings.Contains(strings.ToLower(err.Error()), c.ErrorContains) {
 			t.Fatalf("error %v, must contain %q", err, c.ErrorContains)

@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // revision is an engine that labels every pod.
 type revision struct{}
 
-func (revision) Inject(inject.Request) inject.Result {
+func (revision) Inject(context.Context, inject.Request) inject.Result {
 	return inject.Result{
 		Decision: decide.Decision{Code: decide.PolicyEnabled, Outcome: decide.Inject},
 		Patch:    []byte(`[{"op":"add","path":"/metadata/labels/rev","value":"v1"}]`),
@@ -33,7 +34,7 @@ spec:
       containers:
       - name: app
 `
-	reports, err := workload.Inject(revision{}, strings.NewReader(manifest), os.Stdout, workload.Options{Namespace: "shop"})
+	reports, err := workload.Inject(context.Background(), revision{}, strings.NewReader(manifest), os.Stdout, workload.Options{Namespace: "shop"})
 	fmt.Println(&reports[0], reports[0].Changed, err)
 	// Output:
 	// apiVersion: apps/v1

@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"context"
 	"bytes"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 
 type skipper struct{}
 
-func (skipper) Inject(inject.Request) inject.Result {
+func (skipper) Inject(context.Context, inject.Request) inject.Result {
 	return inject.Result{Decision: decide.Decision{Outcome: decide.Skip}}
 }
 
@@ -35,18 +36,18 @@ func FuzzInject(f *testing.F) {
 	f.Add([]byte("apiVersion: v1\nkind: Pod\nspec: &a\n  containers: []\n  x: !!binary aGk=\n  on: 0x10\n  <<: {y: 1:30}\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		var same, out bytes.Buffer
-		before, err := workload.Inject(skipper{}, bytes.NewReader(stream), &same, workload.Options{})
+		before, err := workload.Inject(t.Context(), skipper{}, bytes.NewReader(stream), &same, workload.Options{})
 		if err != nil {
 			return
 		}
 		if !bytes.Equal(same.Bytes(), stream) {
 			t.Fatalf("skipped, and changed: %q", same.Bytes())
 		}
-		if _, err := workload.Inject(&engine{}, bytes.NewReader(stream), &out, workload.Options{}); err != nil {
+		if _, err := workload.Inject(t.Context(), &engine{}, bytes.NewReader(stream), &out, workload.Options{}); err != nil {
 			return
 		}
 		text := out.String()
-		after, err := workload.Inject(skipper{}, &out, &same, workload.Options{})
+		after, err := workload.Inject(t.Context(), skipper{}, &out, &same, workload.Options{})
 		if err != nil {
 			t.Fatalf("what was written cannot be read: %v\n%s", err, text)
 		}

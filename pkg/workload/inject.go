@@ -2,6 +2,7 @@ package workload
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +13,12 @@ import (
 
 // Injector decides about a pod and injects it; [inject.Snapshot] is one.
 type Injector interface {
-	Inject(inject.Request) inject.Result
+	Inject(context.Context, inject.Request) inject.Result
 }
 
 // Uninjector removes an injection from a pod; [inject.Snapshot] is one.
 type Uninjector interface {
-	UninjectFor(inject.Request) (patch []byte, err error)
+	UninjectFor(context.Context, inject.Request) (patch []byte, err error)
 }
 
 // Format is how documents are written.
@@ -76,18 +77,18 @@ func (r *Report) fullName() string {
 // reports on every workload in the order of the stream. When anything is wrong
 // nothing is written, and the error, which joins all there are, names documents
 // by the line where they begin.
-func Inject(engine Injector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
-	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return u.inject(engine, o, r) })
+func Inject(ctx context.Context, engine Injector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
+	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) { return u.inject(ctx, engine, o, r) })
 }
 
 // Uninject is [Inject] with injections removed instead of made.
-func Uninject(engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
+func Uninject(ctx context.Context, engine Uninjector, in io.Reader, out io.Writer, o Options) ([]Report, error) {
 	return run(in, out, o, func(u *unit, r *Report) ([]byte, error) {
 		req, err := u.request(o, r)
 		if err != nil {
 			return nil, err
 		}
-		return engine.UninjectFor(req)
+		return engine.UninjectFor(ctx, req)
 	})
 }
 
@@ -162,12 +163,12 @@ func (u *unit) request(o Options, r *Report) (inject.Request, error) {
 	return inject.Request{Object: r.Pod, Namespace: namespace, Owner: u.owner(meta), Trace: o.Trace}, err
 }
 
-func (u *unit) inject(engine Injector, o Options, r *Report) ([]byte, error) {
+func (u *unit) inject(ctx context.Context, engine Injector, o Options, r *Report) ([]byte, error) {
 	req, err := u.request(o, r)
 	if err != nil {
 		return nil, err
 	}
-	r.Result = engine.Inject(req)
+	r.Result = engine.Inject(ctx, req)
 	d := r.Result.Decision
 	if d.Outcome == decide.Skip {
 		r.Warnings = append(r.Warnings, r.skipped(d))

@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"context"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // patches, with nothing of a configuration.
 type engine struct{ seen []inject.Request }
 
-func (e *engine) Inject(req inject.Request) inject.Result {
+func (e *engine) Inject(_ context.Context, req inject.Request) inject.Result {
 	e.seen = append(e.seen, req)
 	pod := new(corev1.Pod)
 	if err := json.Unmarshal(req.Object, pod); err != nil {
@@ -54,7 +55,7 @@ func (e *engine) Inject(req inject.Request) inject.Result {
 	return inject.Result{Decision: decide.Decision{Outcome: decide.Inject}, Patch: diff, Pod: after}
 }
 
-func (e *engine) UninjectFor(req inject.Request) ([]byte, error) {
+func (e *engine) UninjectFor(_ context.Context, req inject.Request) ([]byte, error) {
 	object := req.Object
 	pod := new(corev1.Pod)
 	if err := json.Unmarshal(object, pod); err != nil {
@@ -88,7 +89,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out, back bytes.Buffer
-			reports, err := workload.Inject(&engine{}, bytes.NewReader(in), &out, workload.Options{})
+			reports, err := workload.Inject(t.Context(), &engine{}, bytes.NewReader(in), &out, workload.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +111,7 @@ func TestGolden(t *testing.T) {
 			if !bytes.Equal(want, out.Bytes()) {
 				t.Errorf("got:\n%s\nwant:\n%s", out.Bytes(), want)
 			}
-			if _, err := workload.Uninject(&engine{}, &out, &back, workload.Options{}); err != nil {
+			if _, err := workload.Uninject(t.Context(), &engine{}, &out, &back, workload.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			if a, b := data(t, in), data(t, back.Bytes()); a != b {
@@ -171,7 +172,7 @@ func inject1(t *testing.T, in string, o workload.Options) (string, []workload.Re
 	t.Helper()
 	var out bytes.Buffer
 	e := &engine{}
-	reports, err := workload.Inject(e, strings.NewReader(in), &out, o)
+	reports, err := workload.Inject(t.Context(), e, strings.NewReader(in), &out, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +280,7 @@ func TestErrors(t *testing.T) {
 		"apiVersion: v1\nkind: Pod\nmetadata: {name: [1]}\nspec: {containers: []}\n",
 	}, "---\n")
 	var out bytes.Buffer
-	_, err := workload.Inject(&engine{}, strings.NewReader(stream), &out, workload.Options{})
+	_, err := workload.Inject(t.Context(), &engine{}, strings.NewReader(stream), &out, workload.Options{})
 	if err == nil || out.Len() != 0 {
 		t.Fatalf("error %v, output %q", err, out.String())
 	}
@@ -288,7 +289,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v\ndoes not say %s", err, want)
 		}
 	}
-	if _, err := workload.Inject(&engine{}, failing{}, &out, workload.Options{}); err == nil || !strings.Contains(err.Error(), "broken pipe") {
+	if _, err := workload.Inject(t.Context(), &engine{}, failing{}, &out, workload.Options{}); err == nil || !strings.Contains(err.Error(), "broken pipe") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -69,7 +69,7 @@ func injected(t testing.TB, s *inject.Snapshot, pod *corev1.Pod) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := s.Inject(inject.Request{Object: raw, Namespace: "shop"})
+	result := s.Inject(t.Context(), inject.Request{Object: raw, Namespace: "shop"})
 	if result.Decision.Outcome != decide.Inject {
 		t.Fatalf("not injected: %s: %s", result.Decision.Code, result.Decision.Message)
 	}
@@ -81,7 +81,7 @@ func injected(t testing.TB, s *inject.Snapshot, pod *corev1.Pod) *corev1.Pod {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again := s.Inject(inject.Request{Object: after, Namespace: "shop"}); again.Patch != nil {
+	if again := s.Inject(t.Context(), inject.Request{Object: after, Namespace: "shop"}); again.Patch != nil {
 		t.Errorf("injecting again changes the pod: %s", again.Patch)
 	}
 	out := &corev1.Pod{}

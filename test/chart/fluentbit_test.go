@@ -32,12 +32,12 @@ func TestFluentBitTwiceAndBack(t *testing.T) {
 					}
 				}
 			}
-			if again := s.Inject(inject.Request{Object: marshal(t, called), Namespace: "shop"}); again.Patch != nil {
+			if again := s.Inject(t.Context(), inject.Request{Object: marshal(t, called), Namespace: "shop"}); again.Patch != nil {
 				t.Errorf("the second call changes the pod: %s", again.Patch)
 			}
 			for what, injected := range map[string]*corev1.Pod{"once": once, "twice": called} {
 				object := marshal(t, injected)
-				patch, err := s.Uninject(object)
+				patch, err := s.Uninject(t.Context(), object)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -62,7 +62,7 @@ func TestBuiltInTemplateGivesWhatTheReferenceGives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			result := snapshot.Inject(inject.Request{Object: pod, Namespace: c.Namespace})
+			result := snapshot.Inject(t.Context(), inject.Request{Object: pod, Namespace: c.Namespace})
 			patch, err := jsonpatch.DecodePatch(result.Patch)
 			if err != nil {
 				t.Fatalf("%v (%s)", err, result.Decision.Message)

@@ -94,7 +94,7 @@ func (p *program) explain(ctx context.Context, e *explain, args []string) error 
 		}
 		in = bytes.NewReader(object)
 	}
-	reports, err := workload.Inject(snapshot, in, io.Discard, workload.Options{Namespace: namespace, Trace: true})
+	reports, err := workload.Inject(ctx, snapshot, in, io.Discard, workload.Options{Namespace: namespace, Trace: true})
 	if err != nil && len(reports) == 0 {
 		return err
 	}

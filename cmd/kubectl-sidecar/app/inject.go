@@ -43,8 +43,8 @@ ReplicationControllers, Jobs, CronJobs, DeploymentConfigs and Rollouts are read.
   kubectl sidecar inject -f app.yaml --chart ./charts/istio-sidecar-injector --set global.hub=example.com/istio`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.runStream(cmd.Context(), s, func(snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
-				return workload.Inject(snapshot, in, p.stdout, o)
+			return p.runStream(cmd.Context(), s, func(ctx context.Context, snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
+				return workload.Inject(ctx, snapshot, in, p.stdout, o)
 			})
 		},
 	}
@@ -66,8 +66,8 @@ manifest declared itself, probes, scrape annotations. The configuration is neede
 to know what the templates add besides; use the one that was injected with.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.runStream(cmd.Context(), s, func(snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
-				return workload.Uninject(snapshot, in, p.stdout, o)
+			return p.runStream(cmd.Context(), s, func(ctx context.Context, snapshot *inject.Snapshot, in io.Reader, o workload.Options) ([]workload.Report, error) {
+				return workload.Uninject(ctx, snapshot, in, p.stdout, o)
 			})
 		},
 	}
@@ -75,7 +75,7 @@ to know what the templates add besides; use the one that was injected with.`,
 	return cmd
 }
 
-func (p *program) runStream(ctx context.Context, s *stream, run func(*inject.Snapshot, io.Reader, workload.Options) ([]workload.Report, error)) error {
+func (p *program) runStream(ctx context.Context, s *stream, run func(context.Context, *inject.Snapshot, io.Reader, workload.Options) ([]workload.Report, error)) error {
 	if s.output != "" && s.output != "yaml" && s.output != "json" {
 		return cli.Usagef(`invalid --output %q: must be "yaml" or "json"`, s.output)
 	}
@@ -88,7 +88,7 @@ func (p *program) runStream(ctx context.Context, s *stream, run func(*inject.Sna
 	if err != nil {
 		return err
 	}
-	reports, err := run(snapshot, in, workload.Options{Namespace: p.namespace(), Format: workload.Format(s.output)})
+	reports, err := run(ctx, snapshot, in, workload.Options{Namespace: p.namespace(), Format: workload.Format(s.output)})
 	for _, r := range reports {
 		for _, w := range r.Warnings {
 			p.warn("%s", strings.ReplaceAll(w, "\n", " "))

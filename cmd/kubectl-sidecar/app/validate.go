@@ -52,7 +52,7 @@ func (p *program) validate(ctx context.Context, o *options, file string) error {
 			return openErr
 		}
 		defer in.Close()
-		reports, runErr := workload.Inject(snapshot, in, io.Discard, workload.Options{Namespace: p.namespace()})
+		reports, runErr := workload.Inject(ctx, snapshot, in, io.Discard, workload.Options{Namespace: p.namespace()})
 		for _, r := range reports {
 			for _, w := range r.Warnings {
 				p.warn("%s", w)

@@ -34,7 +34,7 @@ func TestConstantPatchAndInjectorAddTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := snapshot.Inject(inject.Request{Object: raw, Namespace: pod.Namespace})
+	result := snapshot.Inject(t.Context(), inject.Request{Object: raw, Namespace: pod.Namespace})
 	constant, err := constantPatch()
 	if err != nil {
 		t.Fatal(err)

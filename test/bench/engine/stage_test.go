@@ -42,7 +42,7 @@ func BenchmarkStage(b *testing.B) {
 			do   func() error
 		}{
 			// There is nothing to take out of the pod: it is decoded, and that is all.
-			{"decode", func() error { _, err := s.snapshot.Uninject(s.raw); return err }},
+			{"decode", func() error { _, err := s.snapshot.Uninject(b.Context(), s.raw); return err }},
 			{"decide", func() error {
 				decide.Pod(s.rules, decide.Input{Namespace: "default", Labels: s.pod.Labels, Annotations: s.pod.Annotations})
 				return nil
@@ -113,7 +113,7 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 	s.text = append([]byte(nil), text...)
 	s.overlay, err = merge.ParseOverlay(s.text)
 	must(err)
-	s.result = snapshot.Inject(inject.Request{Object: s.raw, Namespace: "default"})
+	s.result = snapshot.Inject(b.Context(), inject.Request{Object: s.raw, Namespace: "default"})
 	if s.result.Pod == nil {
 		b.Fatal(s.result.Decision.Message)
 	}
