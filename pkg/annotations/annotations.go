@@ -59,6 +59,10 @@ func checkFor(name string) check {
 	return nil
 }
 
+// Checked reports whether the values of an annotation are checked, because the
+// injection depends on them.
+func Checked(name string) bool { return checkFor(name) != nil }
+
 // Check returns an error that lists every annotation with a value that is not
 // allowed, in the order of their names: annotation, value, what is allowed.
 func Check(annotations map[string]string) error {

@@ -77,6 +77,12 @@ type Config struct {
 	// InjectedAnnotations are set on every injected pod.
 	InjectedAnnotations map[string]string
 
+	// AllowedAnnotations names the annotations by which a pod may change what is
+	// injected into it, of those that the injector or a template reads.
+	AllowedAnnotations AllowList `json:",omitzero"`
+	// AllowedOverrides names the injected containers that a pod may declare itself.
+	AllowedOverrides AllowList `json:",omitzero"`
+
 	// Values are the chart values; never nil. Numbers are float64.
 	Values map[string]any
 

@@ -17,6 +17,7 @@ func knownKeys() []string {
 	return []string{
 		"policy", "template", "templates", "defaultTemplates", "aliases",
 		"neverInjectSelector", "alwaysInjectSelector", "injectedAnnotations",
+		"allowedAnnotations", "allowedOverrides",
 	}
 }
 
@@ -47,8 +48,8 @@ type injectParser struct {
 	c *Config
 	r *report
 
-	policyLine, defaultsLine int
-	template, templates      *yaml.Node
+	policyLine, defaultsLine, overridesLine int
+	template, templates                     *yaml.Node
 }
 
 func (p *injectParser) field(key string, k, v *yaml.Node) {
@@ -76,6 +77,11 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
 			p.c.InjectedAnnotations[name] = p.text(key+"."+name, k, v)
 		})
+	case "allowedAnnotations":
+		p.c.AllowedAnnotations = p.allowList(key, k, v)
+	case "allowedOverrides":
+		p.overridesLine = k.Line
+		p.c.AllowedOverrides = p.allowList(key, k, v)
 	default:
 		p.unknown(key, k)
 	}
@@ -126,6 +132,9 @@ func (p *injectParser) finish() {
 		p.r.errorf(p.policyLine, "policy", `is not set, must be "enabled" or "disabled"`)
 	default:
 		p.r.errorf(p.policyLine, "policy", `invalid value %q, must be "enabled" or "disabled"`, c.Policy)
+	}
+	if c.Dialect == Classic && c.AllowedOverrides != nil {
+		p.r.errorf(p.overridesLine, "allowedOverrides", "has no meaning in the classic dialect, where a pod cannot declare an injected container: remove it")
 	}
 	if c.Dialect == Classic || len(c.Templates) == 0 {
 		return

@@ -11,10 +11,11 @@ import (
 // declaredPod returns the pod as the user declared it, as far as the platform has
 // not written to it. It may carry an earlier injection.
 func (r *request) declaredPod() *podmodel.Pod {
+	pod := r.withoutWithheld(r.received)
 	if r.options.Platform != PlatformOpenShift {
-		return r.received
+		return pod
 	}
-	declared := copyForWrite(r.received)
+	declared := copyForWrite(pod)
 	proxy.DropAssignedUser(declared.Pod)
 	return declared
 }

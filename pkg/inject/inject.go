@@ -61,6 +61,12 @@ func (r *request) inject() (*podmodel.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkWithheld(pod); err != nil {
+		return nil, err
+	}
+	if err := r.checkOverrides(pod, template); err != nil {
+		return nil, err
+	}
 	if err := r.applyDeclared(pod, template, declared); err != nil {
 		return nil, err
 	}

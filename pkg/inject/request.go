@@ -51,6 +51,10 @@ type request struct {
 	// noted on the pod.
 	saved status.Overrides
 
+	// withheld names annotations that the templates must not see, see
+	// withholdAnnotations.
+	withheld []string
+
 	warnings []string
 	trace    []decide.Step
 }
@@ -120,12 +124,16 @@ func (r *request) prepare() (err error) {
 	if err := annotations.Check(all); err != nil {
 		return refuse(decide.InvalidAnnotation, err)
 	}
+	r.earlier, r.reinvoked = status.Read(all)
+	if err := r.withholdAnnotations(); err != nil {
+		return err
+	}
 	if r.config.Dialect == config.Classic {
 		r.templates = r.config.DefaultTemplates
-		r.earlier, r.reinvoked = status.Read(all)
 		r.noteEarlier()
 		return nil
 	}
+	all = r.withoutWithheld(r.received).Annotations
 	if r.templates, err = r.selectTemplates(all); err != nil {
 		return err
 	}
@@ -136,7 +144,6 @@ func (r *request) prepare() (err error) {
 	if r.saved, err = status.ReadOverrides(all); err != nil {
 		return refuse(decide.InvalidAnnotation, err)
 	}
-	r.earlier, r.reinvoked = status.Read(all)
 	r.noteEarlier()
 	return nil
 }

@@ -101,6 +101,8 @@ func (p *preparation) argument(n parse.Node) {
 		p.pipe(n)
 	case *parse.IdentifierNode:
 		p.t.mutates = p.t.mutates || functions.ChangesArguments(n.Ident)
+	case *parse.StringNode:
+		p.t.names[n.Text] = true
 	case *parse.FieldNode:
 		if n.Ident[0] != "Values" {
 			p.names(n, n.Ident)

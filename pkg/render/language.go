@@ -60,7 +60,7 @@ type Constants struct {
 // fits the data of a pod is used. The error is an *Error that names template and
 // line.
 func (l *Language) Compile(name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
-	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}}
+	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}, names: map[string]bool{}}
 	parsed, err := template.New(name).Delims(l.left, l.right).Funcs(l.funcs).Parse(text)
 	if err != nil {
 		return nil, t.explain(err)

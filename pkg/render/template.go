@@ -17,6 +17,7 @@ type Template struct {
 	parsed  *template.Template
 	markers markers
 	mutates bool
+	names   map[string]bool // the string constants in actions
 	limits  Limits
 	meters  sync.Pool
 	// programs are tried in order; the first that fits the data runs.
@@ -30,6 +31,10 @@ func (t *Template) Name() string { return t.name }
 // sprig's set, unset, merge and the like: its data must then be a copy of what
 // others also read.
 func (t *Template) Mutates() bool { return t.mutates }
+
+// Names reports whether an action of the template has the text as a string constant,
+// as it names the label or annotation that it reads.
+func (t *Template) Names(text string) bool { return t.names[text] }
 
 // Execute renders the template. The error is an *Error that names template,
 // line and expression.
