@@ -110,6 +110,8 @@ func TestParseErrors(t *testing.T) {
 		"odd key":            {minimal + "? [a]\n: b\n", "", "", "found a list as a key, but keys must be strings"},
 		"mesh a list":        {minimal, "[]", "", "mesh:1: found a list"},
 		"proxy config":       {minimal, "defaultConfig: 7", "", "mesh:1: defaultConfig: found the number 7, but it must be a mapping"},
+		"allowed":            {minimal + "allowedAnnotations: ['*a']\n", "", "", `config:4: allowedAnnotations[0]: invalid value "*a", must be a name, or the beginning of names with a * at its end`},
+		"allowed, classic":   {"policy: enabled\ntemplate: x\nallowedOverrides: []\n", "", "", "config:3: allowedOverrides: has no meaning in the classic dialect"},
 		"enum":               {minimal, "defaultConfig: {interceptionMode: MAYBE}", "", `mesh:1: defaultConfig.interceptionMode: found the string "MAYBE": invalid value for enum`},
 		"negative":           {minimal, "defaultConfig: {concurrency: -1}", "", "mesh:1: defaultConfig.concurrency: invalid value -1, must not be negative"},
 		"duration":           {minimal, "defaultConfig: {drainDuration: -5s}", "", "mesh:1: defaultConfig.drainDuration: invalid value -5s"},

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -102,4 +104,56 @@ func creatable(pod *corev1.Pod) *corev1.Pod {
 		}
 	}
 	return pod
+}
+
+// What an API server makes of an injected pod, with its defaults and the service
+// account's mount, comes again where webhooks are called twice. Lists that allow pods
+// nothing must not refuse it.
+func TestAllowListsTakeWhatAnAPIServerMakesOfAnInjectedPod(t *testing.T) {
+	pods := connect(t)
+	allowed, strict := lawSnapshots(t), map[string]*inject.Snapshot{}
+	for name, s := range allowed {
+		if s.Dialect() == config.Classic {
+			continue
+		}
+		cfg := *s.Config()
+		cfg.AllowedAnnotations, cfg.AllowedOverrides = config.AllowList{}, config.AllowList{}
+		again, err := inject.Compile(&cfg, s.Options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		strict[name] = again
+	}
+	tried := 0
+	for name, s := range strict {
+		for seed := range rounds(t) {
+			g := newGenerator(uint64(seed))
+			pod := creatable(g.pod())
+			pod.Spec.Containers = slices.DeleteFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == "istio-proxy" })
+			object, err := json.Marshal(pod)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res := s.Inject(t.Context(), inject.Request{Object: object})
+			if res.Decision.Outcome != decide.Inject {
+				continue // it asks for what is not allowed, or declines
+			}
+			stored, err := pods.Create(t.Context(), res.Pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err != nil {
+				continue // not a pod in the first place
+			}
+			tried++
+			stored.APIVersion, stored.Kind = "v1", "Pod"
+			if object, err = json.Marshal(stored); err != nil {
+				t.Fatal(err)
+			}
+			if res := s.Inject(t.Context(), inject.Request{Object: object}); res.Decision.Outcome != decide.Inject {
+				t.Fatalf("%s, seed %d: %s: %s\n%s", name, seed, res.Decision.Code, res.Decision.Message, object)
+			}
+		}
+	}
+	if least := rounds(t) / 10; tried < least {
+		t.Errorf("only %d pods were tried, want %d at least", tried, least)
+	}
+	t.Logf("%d pods came again", tried)
 }

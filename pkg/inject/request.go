@@ -121,12 +121,12 @@ func (r *request) decide(res *Result) {
 // prepare reads what the pod's annotations say about its injection.
 func (r *request) prepare() (err error) {
 	all := r.received.Annotations
-	if err := annotations.Check(all); err != nil {
-		return refuse(decide.InvalidAnnotation, err)
-	}
 	r.earlier, r.reinvoked = status.Read(all)
 	if err := r.withholdAnnotations(); err != nil {
 		return err
+	}
+	if err := annotations.Check(all); err != nil {
+		return refuse(decide.InvalidAnnotation, err)
 	}
 	if r.config.Dialect == config.Classic {
 		r.templates = r.config.DefaultTemplates

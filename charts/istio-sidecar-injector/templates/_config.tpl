@@ -14,6 +14,11 @@ of the chart and are copied, never evaluated by Helm.
 {{/* Key `config`. */}}
 {{- define "istio-sidecar-injector.injectConfig" -}}
 {{- if .Values.injectConfig.content }}
+{{- range $list := list "allowedAnnotations" "allowedOverrides" }}
+{{- if kindIs "slice" (get $.Values $list) }}
+{{- fail (printf "%s: has no effect beside injectConfig.content: write it into that text" $list) }}
+{{- end }}
+{{- end }}
 {{- .Values.injectConfig.content }}
 {{- else }}
 {{- $templates := deepCopy .Values.templates }}
@@ -35,14 +40,21 @@ of the chart and are copied, never evaluated by Helm.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- dict
+{{- $config := dict
   "policy" (include "istio-sidecar-injector.policy" .)
   "defaultTemplates" .Values.defaultTemplates
   "aliases" .Values.aliases
   "neverInjectSelector" .Values.neverInjectSelector
   "alwaysInjectSelector" .Values.alwaysInjectSelector
   "injectedAnnotations" .Values.injectedAnnotations
-  "templates" $templates | toYaml }}
+  "templates" $templates }}
+{{- /* Without a list everything is allowed, with an empty one nothing. */}}
+{{- range $list := list "allowedAnnotations" "allowedOverrides" }}
+{{- if kindIs "slice" (get $.Values $list) }}
+{{- $_ := set $config $list (get $.Values $list) }}
+{{- end }}
+{{- end }}
+{{- $config | toYaml }}
 {{- end }}
 {{- end }}
 
