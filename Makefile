@@ -319,6 +319,7 @@ $(BENCH): FORCE
 
 bench: $(BENCH) ## what one request costs against the floor, with verdicts
 	@$(BENCH) request -commit "$(COMMIT)" -o $(BENCH_OUT)/request.json $(BENCH_FLAGS)
+	@echo && $(BENCH) largest
 
 # Another commit is built beside this one, and both measure by turns, so that what
 # else the machine does meets both.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/figures"
+	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/largest"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/memory"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/request"
 )
@@ -35,6 +36,25 @@ func (r *run) request(_ context.Context, args []string) error {
 		return err
 	}
 	return r.save(f)
+}
+
+func (r *run) largest(_ context.Context, args []string) error {
+	if err := r.parse(args); err != nil {
+		return err
+	}
+	setups, _, err := r.inputs()
+	if err != nil {
+		return err
+	}
+	all, err := largest.Measure(setups, largest.MaxObject)
+	if err != nil {
+		return err
+	}
+	ok, err := largest.Print(r.stdout, all)
+	if err == nil && !ok {
+		err = errors.New("a pod costs more than it may, see above")
+	}
+	return err
 }
 
 // against compares files that request has written, of another commit and of now.

@@ -15,10 +15,11 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/pods"
 )
 
-const usage = `usage: bench request|against|memory|cluster [flags]
+const usage = `usage: bench request|against|largest|memory|cluster [flags]
 
   request   what one request costs in the process, against the floor
   against   what requests cost now, against another commit, from files of request
+  largest   what the largest pods cost that an API server lets through
   memory    memory, readiness and processor time of the real server
   cluster   pod creation through a real API server
 
@@ -41,7 +42,7 @@ func Run(ctx context.Context, args, env []string, _ io.Reader, stdout, stderr io
 		}
 	}
 	commands := map[string]func(context.Context, []string) error{
-		"request": r.request, "memory": r.memory, "cluster": r.cluster, "answer": r.answer, "against": r.against,
+		"request": r.request, "memory": r.memory, "cluster": r.cluster, "answer": r.answer, "against": r.against, "largest": r.largest,
 	}
 	command, ok := commands[args[0]]
 	if !ok {
