@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"pkg/health":     {},
 	"pkg/metrics":    {},
 	"pkg/pki":        {},
-	"pkg/certs":      {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
+	"pkg/certs":      {"internal/bounded", "internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 	"pkg/webhookcfg": {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 
 	// parts of the server

@@ -5,11 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"sync/atomic"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
@@ -56,18 +55,9 @@ func LoadFiles(certPath, keyPath, caPath string) (*Certificate, error) {
 }
 
 func readFile(what, path string) ([]byte, error) {
-	f, err := os.Open(path)
+	text, err := bounded.ReadFile(path, maxFile)
 	if err != nil {
-		// os errors name operation and path already.
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%s: %s is larger than %d bytes", what, path, maxFile)
+		return nil, fmt.Errorf("%s: %w", what, err) // which names the path
 	}
 	return text, nil
 }

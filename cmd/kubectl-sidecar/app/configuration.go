@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -65,7 +66,7 @@ func (p *program) load(ctx context.Context, o *options) (*configuration, error) 
 		if f.path == "" {
 			continue
 		}
-		data, err := bounded.ReadFile(f.path, bounded.MaxConfigFile)
+		data, err := readInput(f.path)
 		errs = append(errs, err)
 		*f.source = config.Source{Name: f.path, Data: data}
 	}
@@ -74,6 +75,16 @@ func (p *program) load(ctx context.Context, o *options) (*configuration, error) 
 	}
 	c.override(o)
 	return c, errors.Join(errs...)
+}
+
+// readInput reads a file, or a pipe: a shell's <(command) is one.
+func readInput(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return bounded.Read(f, path, bounded.MaxConfigFile)
 }
 
 // override puts the flags that were given over what was found.
