@@ -92,7 +92,7 @@ func conform(t *testing.T, c *conformance.Case) {
 }
 
 // applied returns the object after the patch, by a library that is not ours.
-func applied(t *testing.T, object, patch []byte) []byte {
+func applied(t testing.TB, object, patch []byte) []byte {
 	t.Helper()
 	if patch == nil {
 		return object

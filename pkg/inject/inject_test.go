@@ -581,28 +581,3 @@ func TestConcurrentInjection(t *testing.T) {
 		wg.Wait()
 	}
 }
-
-// Whatever is sent: no panic, an answer, and a patch that applies.
-func FuzzInject(f *testing.F) {
-	for seed := range uint64(4) {
-		g := newGenerator(seed)
-		f.Add(g.object(f, g.pod()), "/inject/cluster/a")
-	}
-	f.Add([]byte(`{"metadata":{"annotations":{"sidecar.istio.io/status":"{\"containers\":[\"istio-proxy\"]}","proxy.istio.io/overrides":"{\"containers\":[{\"name\":\"istio-proxy\"}]}"}},"spec":{"containers":[{"name":"istio-proxy"},{"name":"istio-proxy"},{}]}}`), "/inject/:ENV:a=b")
-	snapshots := lawSnapshots(f)
-	f.Fuzz(func(t *testing.T, in []byte, path string) {
-		for name, s := range snapshots {
-			res := s.Inject(t.Context(), inject.Request{Object: in, Path: path, Namespace: "shop"})
-			if res.Decision.Code == "" || res.Decision.Code == decide.Internal {
-				t.Fatalf("%s: %+v", name, res.Decision)
-			}
-			if res.Decision.Outcome == decide.Inject {
-				applied(t, in, res.Patch)
-			}
-			var p *inject.PanicError
-			if _, err := s.Uninject(t.Context(), in); errors.As(err, &p) {
-				t.Fatalf("%s: %v", name, err)
-			}
-		}
-	})
-}

@@ -292,14 +292,19 @@ func (f *fuzzed) IntN(n int) int {
 	return sum % n
 }
 
+// One pod for each execution: the same template comes again with another.
 func FuzzGeneratedTemplates(f *testing.F) {
-	f.Add([]byte("a template of few nodes"))
-	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
 	shared := newSubject(f)
+	for i := range shared.pods {
+		f.Add([]byte("a template of few nodes"), uint8(i))
+	}
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}, uint8(0))
 	g := newGrammar(shared)
-	f.Fuzz(func(t *testing.T, bytes []byte) {
+	f.Fuzz(func(t *testing.T, bytes []byte, pod uint8) {
 		s := *shared
 		s.t = t
+		i := int(pod) % len(s.pods)
+		s.pods = s.pods[i : i+1]
 		s.check((&generator{choices: &fuzzed{bytes}, grammar: g}).template())
 	})
 }
