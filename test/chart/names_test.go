@@ -29,10 +29,11 @@ func TestClassicNames(t *testing.T) {
 	}
 }
 
-// everyObject turns on all that makes objects.
+// everyObject turns on all that makes objects, but for the PodMonitor, which has the
+// ServiceMonitor's name and cannot be there beside it.
 var everyObject = []string{
 	"validate.enabled=true", "check.enabled=true", "networkPolicy.enabled=true", "autoscaling.enabled=true", "certs.bootstrap=job",
-	"metrics.podMonitor.enabled=true", "metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true",
+	"metrics.serviceMonitor.enabled=true", "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true",
 }
 
 // Two injectors in one namespace share nothing: no name, and no pod that both

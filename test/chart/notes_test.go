@@ -34,7 +34,6 @@ func TestNotes(t *testing.T) {
 		{"cert-manager", []string{"certs.mode=certManager", "webhook.reconcile=false"}, []string{"by cert-manager"}, "Look at this again"},
 		{"job", []string{"certs.bootstrap=job"}, []string{"the CronJob istio-sidecar-injector-certs"}, "Look at this again"},
 		{"caBundle left alone", []string{"webhook.reconcile=false"}, []string{"put the CA into the webhook configuration yourself"}, "deprecated"},
-		{"kubelet's port", []string{"hostNetwork=true"}, []string{"the kubelet has that port"}, "deprecated"},
 		{"files", []string{"configSource=files"}, []string{"a minute or two"}, "within seconds"},
 		{"own selector", []string{"webhook.namespaceSelector.matchLabels.a=b"}, []string{"webhook.namespaceSelector selects"}, "kubectl label"},
 	} {

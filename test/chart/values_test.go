@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
 	"sigs.k8s.io/yaml"
@@ -84,12 +85,116 @@ func TestRenderingRefuses(t *testing.T) {
 		{[]string{"aliases.a={nginx}"}, `aliases.a: no template "nginx", there is sidecar`},
 		{[]string{"builtinTemplate.enabled=false"}, "templates: give at least one template"},
 		{[]string{"validate.enabled=true", "meshConfig.create=false"}, "validate.enabled: needs injectConfig.create and meshConfig.create"},
+		{[]string{"certs.renewBefore=361h"}, "certs.renewBefore: 361h is more than half of certs.certValidity, 720h"},
+		{[]string{"certs.caRenewBefore=100h1m", "certs.caValidity=200h"}, "certs.caRenewBefore: 100h1m is more than half of certs.caValidity, 200h"},
+		{[]string{"certs.mode=certManager", "certs.bootstrap=job"}, "certs.bootstrap: job has no meaning with certs.mode certManager"},
+		{[]string{"certs.mode=certManager", "certs.certManager.issuerRef.kind=ClusterIssuer"}, "certs.certManager.issuerRef.name: is not set"},
+		{[]string{"webhook.port=15014"}, "webhook.port, metrics.port: both are 15014"},
+		{[]string{"hostNetwork=true"}, "webhook.port: 10250 is taken on every node by the kubelet"},
+		{[]string{"hostNetwork=true", "webhook.port=9443", "metrics.port=10256"}, "metrics.port: 10256 is taken on every node by a part of Kubernetes"},
+		{[]string{"rollingMaxSurge=0%"}, "rollingMaxSurge, rollingMaxUnavailable: both are 0"},
+		{[]string{"podDisruptionBudget.minAvailable=2"}, "podDisruptionBudget.minAvailable: 2 of 2 pods leaves none"},
+		{[]string{"podDisruptionBudget.minAvailable=100%"}, "podDisruptionBudget.minAvailable: 100% of 2 pods leaves none"},
+		{[]string{"podDisruptionBudget.minAvailable=1", "replicaCount=1"}, "podDisruptionBudget.minAvailable: 1 of 1 pod leaves none"},
+		{[]string{"podDisruptionBudget.minAvailable=2", "replicaCount=5", "autoscaling.enabled=true"}, "podDisruptionBudget.minAvailable: 2 of 2 pods leaves none"},
+		{[]string{"autoscaling.enabled=true", "autoscaling.minReplicas=6"}, "autoscaling.minReplicas: 6 is more than autoscaling.maxReplicas, 5"},
+		{[]string{"autoscaling.enabled=true", "autoscaling.targetCPUUtilizationPercentage=0"}, "autoscaling: nothing says when to scale"},
+		{[]string{"enableNamespacesByDefault=true", "webhook.excludedNamespaces={kube-public}"}, "webhook.excludedNamespaces: without kube-system"},
+		{[]string{"metrics.serviceMonitor.enabled=true", "metrics.podMonitor.enabled=true"}, "both would scrape every pod twice"},
 	} {
 		_, err := install{set: c.set}.texts(t)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: error %v, want %q", c.set, err, c.want)
 		}
 	}
+}
+
+// Several mistakes are said at once.
+func TestRenderingSaysAllMistakes(t *testing.T) {
+	_, err := install{set: []string{"webhook.port=15014", "rollingMaxSurge=0"}}.texts(t)
+	for _, want := range []string{"webhook.port, metrics.port:", "rollingMaxSurge, rollingMaxUnavailable:"} {
+		if err == nil || !strings.Contains(err.Error(), "\n"+want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// A tag that a values file has as a number has lost what its author wrote.
+func TestNumericTags(t *testing.T) {
+	for _, c := range []struct {
+		field  string
+		number float64
+		refuse bool
+	}{{"global", 1.1, true}, {"image", 1.1, true}, {"global", 15, false}} {
+		chart := loadChart(t)
+		values := map[string]any{c.field: map[string]any{"tag": c.number}}
+		all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: classicRelease, Namespace: defaultNamespace}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = engine.Render(chart, all)
+		if want := c.field + ".tag: 1.1 is a number"; c.refuse != (err != nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s.tag %v: error %v", c.field, c.number, err)
+		}
+	}
+}
+
+// An image in one string may be a bare name or a whole reference.
+func TestImageReferences(t *testing.T) {
+	const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	for image, want := range map[string]string{
+		"mine":                     "ghcr.io/sidecar-injector/mine:0.1.0",
+		"mine:2":                   "ghcr.io/sidecar-injector/mine:2",
+		"foo/bar":                  "foo/bar:0.1.0",
+		"foo/bar:1":                "foo/bar:1",
+		"localhost:5000/foo/bar":   "localhost:5000/foo/bar:0.1.0",
+		"localhost:5000/foo/bar:1": "localhost:5000/foo/bar:1",
+		"foo/bar@" + digest:        "foo/bar@" + digest,
+		"foo/bar:1@" + digest:      "foo/bar@" + digest,
+	} {
+		in := install{set: []string{"image=" + image}}
+		texts, err := in.texts(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, text := range texts {
+			found = found || strings.Contains(text, `image: "`+want+`"`)
+		}
+		if !found {
+			t.Errorf("image %s: no container of image %s", image, want)
+		}
+	}
+}
+
+// A value set to null is one left out; where there must be one, a sentence says so.
+func TestNullIsUnderstood(t *testing.T) {
+	paths := map[string]bool{}
+	for _, path := range leaves("", defaults(t)) {
+		for ; path != "."; path = parent(path) {
+			paths[path] = true
+		}
+	}
+	for path := range paths {
+		_, err := install{set: []string{path + "=null"}}.texts(t)
+		if err == nil {
+			continue
+		}
+		for _, unclear := range []string{"nil pointer", "runtime error", "error calling", "wrong type", "can't evaluate", "interface {}", "incompatible types"} {
+			if strings.Contains(err.Error(), unclear) {
+				t.Errorf("%s=null: %v", path, err)
+				break
+			}
+		}
+	}
+}
+
+func parent(path string) string {
+	i := strings.LastIndexByte(path, '.')
+	if i < 0 {
+		return "."
+	}
+	return path[:i]
 }
 
 // Values as users write them, whose YAML type is not the obvious one.

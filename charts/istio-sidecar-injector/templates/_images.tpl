@@ -25,7 +25,14 @@ in values brought along from there, do not have this injector.
 {{- define "istio-sidecar-injector.imageSource" -}}
 {{- $image := .Values.image }}
 {{- if kindIs "string" $image }}
-{{- $image = dict "name" $image }}
+{{- /* A bare name, or a whole reference, whose last part may have a tag or a digest. */}}
+{{- $parts := splitn "@" 2 $image }}
+{{- $name := $parts._0 }}
+{{- $image = dict "name" $name "digest" $parts._1 }}
+{{- $last := splitn ":" 2 (base $name) }}
+{{- if $last._1 }}
+{{- $image = merge (dict "name" (trimSuffix (printf ":%s" $last._1) $name) "tag" $last._1) $image }}
+{{- end }}
 {{- end }}
 {{- $global := dict "hub" .Values.global.hub "tag" .Values.global.tag }}
 {{- if regexMatch "^(docker\\.io/istio|(gcr\\.io|quay\\.io)/istio-(release|testing)|registry\\.istio\\.io/.+)/?$" ($global.hub | default "") }}

@@ -19,9 +19,6 @@ webhook.reconcile is false: put the CA into the webhook configuration yourself, 
 {{- if and (eq .Values.certs.mode "certManager") .Values.webhook.reconcile }}
 certs.mode certManager: cert-manager's CA injector keeps the caBundle; webhook.reconcile has no effect.
 {{- end }}
-{{- if and .Values.hostNetwork (eq (int .Values.webhook.port) 10250) }}
-hostNetwork with webhook.port 10250: the kubelet has that port, choose another.
-{{- end }}
 {{- if kindIs "string" .Values.image }}
 image as a bare name is deprecated: write image.name, and image.hub and image.tag beside it.
 {{- end }}

@@ -35,7 +35,7 @@ matchExpressions:
   - key: kubernetes.io/metadata.name
     operator: NotIn
     values:
-      {{- append .Values.webhook.excludedNamespaces .Release.Namespace | uniq | toYaml | nindent 6 }}
+      {{- append (.Values.webhook.excludedNamespaces | default list) .Release.Namespace | uniq | toYaml | nindent 6 }}
 {{- end }}
 {{- end }}
 

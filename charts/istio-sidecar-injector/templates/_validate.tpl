@@ -1,0 +1,122 @@
+{{/*
+What the schema cannot say: values that fit each alone and not together. Every
+mistake is said at once, in the user's terms, before anything is installed.
+*/}}
+{{- define "istio-sidecar-injector.validate" -}}
+{{- $mistakes := list }}
+{{- range $rule := list "Names" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Monitoring" }}
+{{- range include (printf "istio-sidecar-injector.validate%s" $rule) $ | trim | splitList "\n" }}
+{{- with trim . }}{{ $mistakes = append $mistakes . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if $mistakes }}
+{{- fail (printf "\n%s" (join "\n" $mistakes)) }}
+{{- end }}
+{{- end }}
+
+{{/* Names of objects, which are made of these values. */}}
+{{- define "istio-sidecar-injector.validateNames" -}}
+{{- range $field, $name := dict "fullnameOverride" .Values.fullnameOverride "nameOverride" .Values.nameOverride "the chart's name (its alias in the parent chart)" .Chart.Name }}
+{{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) }}
+{{- if and (hasPrefix "the chart" $field) (or $.Values.fullnameOverride $.Values.nameOverride) }}{{ continue }}{{ end }}
+{{ $field }}: {{ $name | quote }} cannot be part of an object's name, which is made of small letters, digits and dashes: set fullnameOverride, for example to istio-sidecar-injector
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* YAML takes a bare 1.10 for the number 1.1. */}}
+{{- define "istio-sidecar-injector.validateImage" -}}
+{{- $tags := dict "global.tag" .Values.global.tag }}
+{{- if kindIs "map" .Values.image }}{{ $_ := set $tags "image.tag" .Values.image.tag }}{{ end }}
+{{- range $field, $tag := $tags }}
+{{- if and (kindIs "float64" $tag) (ne (float64 (int64 $tag)) $tag) }}
+{{ $field }}: {{ $tag }} is a number, which loses the zero at the end of a tag such as 1.10: quote it, or give it with --set-string
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.validateRollout" -}}
+{{- if and (has (toString .Values.rollingMaxSurge) (list "0" "0%")) (has (toString .Values.rollingMaxUnavailable) (list "0" "0%")) }}
+rollingMaxSurge, rollingMaxUnavailable: both are 0, so that a rolling update could never begin: set one of them to 1
+{{- end }}
+{{- $budget := .Values.podDisruptionBudget }}
+{{- $replicas := ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled | int }}
+{{- if and $budget.enabled (not (kindIs "invalid" $budget.minAvailable)) }}
+{{- $least := toString $budget.minAvailable }}
+{{- if or (eq $least "100%") (and (not (hasSuffix "%" $least)) (ge (int $least) $replicas)) }}
+podDisruptionBudget.minAvailable: {{ $least }} of {{ $replicas }} {{ ternary "pod" "pods" (eq $replicas 1) }} leaves none that may be evicted, so no node could be drained: choose fewer, or podDisruptionBudget.maxUnavailable
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.validateAutoscaling" -}}
+{{- $scaling := .Values.autoscaling }}
+{{- if $scaling.enabled }}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) }}
+autoscaling.minReplicas: {{ $scaling.minReplicas }} is more than autoscaling.maxReplicas, {{ $scaling.maxReplicas }}
+{{- end }}
+{{- if not (or $scaling.targetCPUUtilizationPercentage $scaling.targetMemoryUtilizationPercentage $scaling.metrics) }}
+autoscaling: nothing says when to scale: set targetCPUUtilizationPercentage, targetMemoryUtilizationPercentage or metrics
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.validatePorts" -}}
+{{- if eq (int .Values.webhook.port) (int .Values.metrics.port) }}
+webhook.port, metrics.port: both are {{ .Values.webhook.port }}: choose another for one of them
+{{- end }}
+{{- if .Values.hostNetwork }}
+{{- range $field, $port := dict "webhook.port" .Values.webhook.port "metrics.port" .Values.metrics.port }}
+{{- if has (int $port) (list 10248 10249 10250 10256 10257 10259) }}
+{{ $field }}: {{ $port }} is taken on every node by {{ ternary "the kubelet" "a part of Kubernetes" (has (int $port) (list 10248 10250)) }}, and with hostNetwork the injector shares the node's ports: choose another
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A cluster must be able to come up without the injector. */}}
+{{- define "istio-sidecar-injector.validateNamespaces" -}}
+{{- $webhook := .Values.webhook }}
+{{- if and .Values.enableNamespacesByDefault (eq $webhook.failurePolicy "Fail") (not $webhook.namespaceSelector) (not (include "istio-sidecar-injector.revision" .)) }}
+{{- if not (has "kube-system" ($webhook.excludedNamespaces | default list)) }}
+webhook.excludedNamespaces: without kube-system, enableNamespacesByDefault and failurePolicy Fail keep out the pods that a cluster needs to come up, DNS and the network among them, when no injector runs: add kube-system
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A Go duration in seconds. */}}
+{{- define "istio-sidecar-injector.seconds" -}}
+{{- $seconds := 0.0 }}
+{{- $units := dict "h" 3600.0 "m" 60.0 "s" 1.0 "ms" 0.001 "us" 0.000001 "µs" 0.000001 "ns" 0.000000001 }}
+{{- range regexFindAll "[0-9.]+[a-zµ]+" . -1 }}
+{{- $seconds = addf $seconds (mulf (regexFind "[0-9.]+" . | float64) (get $units (regexFind "[a-zµ]+" .) | float64)) }}
+{{- end }}
+{{- $seconds }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.validateCertificates" -}}
+{{- $certs := .Values.certs }}
+{{- if eq $certs.mode "self" }}
+{{- range $before, $validity := dict "renewBefore" "certValidity" "caRenewBefore" "caValidity" }}
+{{- with get $certs $before }}
+{{- if gt (mulf 2 (include "istio-sidecar-injector.seconds" . | float64)) (include "istio-sidecar-injector.seconds" (get $certs $validity) | float64) }}
+certs.{{ $before }}: {{ . }} is more than half of certs.{{ $validity }}, {{ get $certs $validity }}: choose a shorter time, or none for a third of it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- else if eq $certs.bootstrap "job" }}
+certs.bootstrap: job has no meaning with certs.mode {{ $certs.mode }}, where the injector makes no certificate: leave it out, or set certs.mode to self
+{{- end }}
+{{- if and (eq $certs.mode "existingSecret") (not $certs.existingSecret.name) }}
+certs.existingSecret.name: name the Secret that holds the certificates, or choose another certs.mode
+{{- end }}
+{{- if and (eq $certs.mode "certManager") $certs.certManager.issuerRef (not $certs.certManager.issuerRef.name) }}
+certs.certManager.issuerRef.name: is not set: name the issuer, or leave issuerRef empty for a CA made for this release
+{{- end }}
+{{- end }}
+
+{{- define "istio-sidecar-injector.validateMonitoring" -}}
+{{- if and .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled }}
+metrics.serviceMonitor.enabled, metrics.podMonitor.enabled: both would scrape every pod twice: choose one
+{{- end }}
+{{- end }}
