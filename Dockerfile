@@ -13,6 +13,7 @@ RUN mkdir -p /out && CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -t
 
 FROM scratch
 COPY --from=build /out/sidecar-injector /out/cert-bootstrap /usr/local/bin/
+COPY LICENSE THIRD_PARTY_NOTICES.txt /licenses/
 ENV PATH=/usr/local/bin
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/sidecar-injector"]

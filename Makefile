@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,15 @@ bin/image: FORCE
 
 ## ---- images
 
+# What licences demand to be handed on with the programs.
+NOTICES     := THIRD_PARTY_NOTICES.txt
+IMAGE_TEXTS := LICENSE:/licenses/LICENSE $(NOTICES):/licenses/$(NOTICES)
+
 image: bin/image bin/linux-$(ARCH) ## container images as archives in bin/images/
 	@bin/image --arch $(ARCH) --ref $(HUB)/sidecar_injector:$(TAG) --out bin/images/sidecar_injector.tar \
 	  --entrypoint /usr/local/bin/sidecar-injector \
 	  bin/linux-$(ARCH)/sidecar-injector:/usr/local/bin/sidecar-injector \
-	  bin/linux-$(ARCH)/cert-bootstrap:/usr/local/bin/cert-bootstrap
+	  bin/linux-$(ARCH)/cert-bootstrap:/usr/local/bin/cert-bootstrap $(IMAGE_TEXTS)
 	@bin/image --arch $(ARCH) --ref $(HUB)/demo:$(TAG) --out bin/images/demo.tar \
 	  bin/linux-$(ARCH)/workload:/usr/local/bin/workload
 
@@ -62,7 +66,7 @@ push: hub-given image ## push the images to HUB=registry/name with your Docker l
 	@bin/image --arch $(ARCH) --ref $(HUB)/sidecar_injector:$(TAG) --push \
 	  --entrypoint /usr/local/bin/sidecar-injector \
 	  bin/linux-$(ARCH)/sidecar-injector:/usr/local/bin/sidecar-injector \
-	  bin/linux-$(ARCH)/cert-bootstrap:/usr/local/bin/cert-bootstrap
+	  bin/linux-$(ARCH)/cert-bootstrap:/usr/local/bin/cert-bootstrap $(IMAGE_TEXTS)
 	@bin/image --arch $(ARCH) --ref $(HUB)/demo:$(TAG) --push \
 	  bin/linux-$(ARCH)/workload:/usr/local/bin/workload
 
@@ -125,7 +129,7 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 
 ## ---- prove it
 
-test: lint unit conformance chart integration e2e e2e-chart ct ## everything that proves the project
+test: lint licences reproducible-short unit conformance chart integration e2e e2e-chart ct ## everything that proves the project
 	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
@@ -143,6 +147,29 @@ lint: tools ## formatting, vet, staticcheck, needless exports
 
 tools:
 	@cd scripts/tools && $(GO) build -o ../../bin/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck ./exports
+
+# Every module that is linked into a program, on every platform that releases have.
+LICENCES = bin/licences -allow scripts/tools/licences/allowed.txt -o $(NOTICES) -platforms linux/amd64,linux/arm64,darwin/amd64,darwin/arm64
+PROGRAMS := ./cmd/sidecar-injector ./cmd/cert-bootstrap ./cmd/kubectl-sidecar
+bin/licences: FORCE
+	@cd scripts/tools && $(GO) build -o ../../$@ ./licences
+
+licences: bin/licences ## the licences of what is linked in, against the allowed ones and the list in THIRD_PARTY_NOTICES.txt
+	@$(LICENCES) -check $(PROGRAMS)
+
+licences-update: bin/licences ## write THIRD_PARTY_NOTICES.txt anew; read the difference before committing
+	@$(LICENCES) $(PROGRAMS)
+
+reproducible: ## programs and images built twice, in two directories: one digest; with caches of their own, which takes minutes
+	@GO="$(GO)" scripts/reproducible.sh
+
+reproducible-short: ## the same with one cache, which takes seconds
+	@GO="$(GO)" scripts/reproducible.sh --shared-cache
+
+# Needs the database of vuln.go.dev.
+vulnerabilities: ## known vulnerabilities in what the programs call, by govulncheck
+	@cd scripts/tools && $(GO) build -o ../../bin/ golang.org/x/vuln/cmd/govulncheck
+	@bin/govulncheck ./cmd/...
 
 e2e: build image bin/helm ## the path of every user, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)

@@ -59,7 +59,8 @@ for platform in $platforms; do
   build "$platform" "$dir" ./cmd/sidecar-injector ./cmd/cert-bootstrap
   "$work/image" --arch "${platform#*/}" --ref "$hub/sidecar_injector:$version" --out "$dir.tar" \
     --entrypoint /usr/local/bin/sidecar-injector \
-    "$dir/sidecar-injector:/usr/local/bin/sidecar-injector" "$dir/cert-bootstrap:/usr/local/bin/cert-bootstrap" >/dev/null
+    "$dir/sidecar-injector:/usr/local/bin/sidecar-injector" "$dir/cert-bootstrap:/usr/local/bin/cert-bootstrap" \
+    LICENSE:/licenses/LICENSE THIRD_PARTY_NOTICES.txt:/licenses/THIRD_PARTY_NOTICES.txt >/dev/null
   archives="$archives $dir.tar"
   programs="$programs $dir/sidecar-injector $dir/cert-bootstrap"
 done
@@ -71,9 +72,9 @@ done
 for platform in $plugins; do
   dir=$work/plugin-$(echo "$platform" | tr / -)
   build "$platform" "$dir" ./cmd/kubectl-sidecar
-  cp LICENSE "$dir/"
+  cp LICENSE THIRD_PARTY_NOTICES.txt "$dir/"
   archive=dist/kubectl-sidecar_${version}_$(echo "$platform" | tr / _).tar.gz
-  tar -C "$dir" -czf "$archive" kubectl-sidecar LICENSE
+  tar -C "$dir" -czf "$archive" kubectl-sidecar LICENSE THIRD_PARTY_NOTICES.txt
   "$work/release" repack --time "$when" "$archive"
 done
 

@@ -53,6 +53,39 @@
 - --out={{ .out }}
 {{- end }}
 
+{{/* "true" when callers must present a certificate; fails on values that do not say whose. */}}
+{{- define "istio-sidecar-injector.authenticatesCallers" -}}
+{{- $auth := .Values.clientAuth }}
+{{- if and $auth.ca.secretName $auth.ca.configMapName }}
+{{- fail "clientAuth.ca: secretName and configMapName are both set; the CAs come from one of them" }}
+{{- end }}
+{{- $ca := $auth.ca.secretName | default $auth.ca.configMapName }}
+{{- if and $ca (not $auth.names) }}
+{{- fail "clientAuth.names: name the certificates that are let in (common name or DNS name), such as that of the API servers" }}
+{{- end }}
+{{- if and $auth.names (not $ca) }}
+{{- fail "clientAuth.ca: names are given, but no secretName or configMapName with the CA of their certificates" }}
+{{- end }}
+{{- if $ca }}true{{ end }}
+{{- end }}
+
+{{/* The volume of the CAs of callers. */}}
+{{- define "istio-sidecar-injector.clientCAVolume" -}}
+{{- $ca := .Values.clientAuth.ca }}
+name: client-ca
+{{- if $ca.secretName }}
+secret:
+  secretName: {{ $ca.secretName }}
+  defaultMode: 0440
+{{- else }}
+configMap:
+  name: {{ $ca.configMapName }}
+{{- end }}
+  items:
+    - key: {{ $ca.key }}
+      path: ca.crt
+{{- end }}
+
 {{- define "istio-sidecar-injector.serverArgs" -}}
 - --injectConfig=/etc/istio/inject/config
 - --injectValues=/etc/istio/inject/values
@@ -83,6 +116,10 @@
 {{- end }}
 {{- with .Values.templateEnv }}
 - --templateEnv={{ join "," . }}
+{{- end }}
+{{- if include "istio-sidecar-injector.authenticatesCallers" . }}
+- --clientCAFile=/etc/istio/client-ca/ca.crt
+- --clientNames={{ join "," .Values.clientAuth.names }}
 {{- end }}
 {{- if eq .Values.probes.type "exec" }}
 - --healthCheckInterval=2s

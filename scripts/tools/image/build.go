@@ -109,9 +109,18 @@ func addFile(w *tar.Writer, f File) error {
 	if err != nil {
 		return err
 	}
+	info, err := os.Stat(f.Source)
+	if err != nil {
+		return err
+	}
+	// Of a file's rights, only whether it can be run: the rest is this machine's.
+	mode := int64(0o644)
+	if info.Mode()&0o100 != 0 {
+		mode = 0o755
+	}
 	err = w.WriteHeader(&tar.Header{
 		Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Target, "/"),
-		Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(0, 0),
+		Mode: mode, Size: int64(len(content)), ModTime: time.Unix(0, 0),
 	})
 	if err != nil {
 		return fmt.Errorf("add %s: %w", f.Source, err)

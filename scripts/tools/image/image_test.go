@@ -27,6 +27,9 @@ func writeFile(t *testing.T, dir, name, content string) string {
 func TestRunWritesALoadableArchive(t *testing.T) {
 	dir := t.TempDir()
 	a, b := writeFile(t, dir, "a", "first"), writeFile(t, dir, "b", "second")
+	if err := os.Chmod(b, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	out := filepath.Join(dir, "out", "image.tar")
 	var stdout, stderr bytes.Buffer
 	args := []string{"--ref", "example.test/x:1", "--out", out, "--entrypoint", "/usr/local/bin/b", a + ":/usr/local/bin/a", b + ":/usr/local/bin/b"}
@@ -70,6 +73,10 @@ func TestRunWritesALoadableArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		got["/"+strings.Trim(h.Name, "/")] = string(content)
+		// What can be run here can be run there; the rest of the rights is not taken over.
+		if want := map[string]int64{"usr/local/bin/a": 0o644, "usr/local/bin/b": 0o755}[h.Name]; want != 0 && h.Mode != want {
+			t.Errorf("%s has mode %o, want %o", h.Name, h.Mode, want)
+		}
 	}
 	if got["/usr/local/bin/a"] != "first" || got["/usr/local/bin/b"] != "second" || len(got) != 5 {
 		t.Errorf("image holds %v", got)
