@@ -129,7 +129,7 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 
 ## ---- prove it
 
-test: lint licences reproducible-short unit conformance chart integration e2e e2e-chart ct ## everything that proves the project
+test: lint licences reproducible-short unit race-short conformance chart integration e2e e2e-chart ct ## everything that proves the project
 	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
@@ -141,6 +141,15 @@ unit: ## unit tests of every module
 	cd scripts/release && $(GO) test ./...
 	cd scripts/chart-tools && $(GO) test ./...
 	cd scripts/chart-tools/kubeschemas && $(GO) test ./...
+
+# What several goroutines share: reloads, and the configuration that is swapped
+# under load. The race detector needs a C compiler.
+RACE_PACKAGES := ./internal/source ./pkg/reload
+.PHONY: race race-short
+race race-short: ## what is shared, under the race detector, while configurations are swapped under load
+	@if command -v "$$(CGO_ENABLED=1 $(GO) env CC)" >/dev/null; then \
+	  CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 10m $(if $(filter race-short,$@),-short) $(RACE_PACKAGES); \
+	else echo "race: skipped, because there is no C compiler"; fi
 
 lint: tools ## formatting, vet, staticcheck, needless exports
 	@scripts/lint.sh

@@ -60,12 +60,15 @@ func (c *checks) alive() []health.Check {
 }
 
 // checkConfiguration is good as long as some configuration is in force; the
-// detail says when a newer one was refused, and why.
+// detail says when a newer one was refused, and why, or what it waits for.
 func (c *checks) checkConfiguration(context.Context) (string, error) {
 	state := c.configuration.State()
 	detail := fmt.Sprintf("hash %s in force since %s", state.Hash, state.LoadedAt.UTC().Format(time.RFC3339))
 	if state.Err != nil {
 		detail += fmt.Sprintf("; a newer one was refused at %s: %v", state.FailedAt.UTC().Format(time.RFC3339), state.Err)
+	}
+	if state.Waiting != "" {
+		detail += "; a newer one waits: " + state.Waiting
 	}
 	return detail, nil
 }

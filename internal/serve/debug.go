@@ -28,6 +28,7 @@ type debugState struct {
 	LoadedAt time.Time  `json:"loadedAt"`
 	Error    string     `json:"error,omitempty"`
 	FailedAt *time.Time `json:"failedAt,omitempty"`
+	Waiting  string     `json:"waiting,omitempty"`
 }
 
 type debugCertificate struct {
@@ -44,7 +45,7 @@ func describe(revision string, configuration *source.Source, certificates *servi
 	snapshot := configuration.Current()
 	d := debugConfig{
 		Revision:      revision,
-		Configuration: debugState{Hash: state.Hash, LoadedAt: state.LoadedAt},
+		Configuration: debugState{Hash: state.Hash, LoadedAt: state.LoadedAt, Waiting: state.Waiting},
 		Dialect:       snapshot.Dialect().String(),
 		Templates:     snapshot.TemplateNames(),
 		Native:        cluster.NativeSidecars(""),

@@ -17,7 +17,7 @@ import (
 // configMapSource is what is known of a ConfigMap from the API server.
 type configMapSource struct {
 	name types.NamespacedName
-	keys []string // that are read; all but "values" must be there
+	keys []string // that are read; keyValues and keyGeneration may be missing
 
 	mu        sync.Mutex
 	docs      documents // the last whole content, nil before
@@ -38,7 +38,7 @@ func newConfigMapSource(name string, keys ...string) (*configMapSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &configMapSource{name: object, keys: keys}, nil
+	return &configMapSource{name: object, keys: append(keys, keyGeneration)}, nil
 }
 
 // follower returns what keeps m as the API server has it; changed is called after
@@ -78,7 +78,7 @@ func (m *configMapSource) set(cm *corev1.ConfigMap) error {
 	var missing []string
 	for _, k := range m.keys {
 		text, ok := cm.Data[k]
-		if !ok && k != "values" {
+		if !ok && k != keyValues && k != keyGeneration {
 			missing = append(missing, k)
 		}
 		docs[k] = document{name: m.name.String() + ":" + k, data: []byte(text)}
@@ -97,14 +97,15 @@ func (m *configMapSource) setConnected(yes bool) {
 	m.connected = yes
 }
 
-// choose returns the newer of the files and the ConfigMap.
+// choose returns the newer of the files and the ConfigMap, and whether that is the
+// files.
 //
 // A mount is a late copy of the ConfigMap, so while the API server is there, what
 // it says is the newest. Before its first answer, and when the files have
 // changed while it was away, the files are.
-func (m *configMapSource) choose(files documents, filesErr error) (documents, error) {
+func (m *configMapSource) choose(files documents, filesErr error) (docs documents, mounted bool, err error) {
 	if m == nil {
-		return files, filesErr
+		return files, true, filesErr
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -115,15 +116,15 @@ func (m *configMapSource) choose(files documents, filesErr error) (documents, er
 	if m.connected && (m.docs != nil || m.problem != nil) {
 		m.fileSeen = digest
 		if m.problem != nil && m.docs == nil {
-			return files, filesErr // never seen whole: it adds nothing
+			return files, true, filesErr // never seen whole: it adds nothing
 		}
-		return m.docs, m.problem
+		return m.docs, false, m.problem
 	}
 	if m.docs == nil {
-		return files, filesErr
+		return files, true, filesErr
 	}
 	if filesErr == nil && digest != m.fileSeen && digest != m.docs.digest(m.keys...) {
-		return files, nil
+		return files, true, nil
 	}
-	return m.docs, nil
+	return m.docs, false, nil
 }

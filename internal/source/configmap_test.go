@@ -47,7 +47,7 @@ func TestChoose(t *testing.T) {
 	}
 	for _, s := range steps {
 		s.do()
-		docs, err := m.choose(s.files, s.err)
+		docs, _, err := m.choose(s.files, s.err)
 		if got := fmt.Sprint(err); err == nil && s.wantErr != "" || err != nil && got != s.wantErr {
 			t.Errorf("%s: error %v, want %q", s.what, err, s.wantErr)
 		}
@@ -59,7 +59,7 @@ func TestChoose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if docs, err := none.choose(file("1"), nil); err != nil || string(docs[keyInject].data) != "1" {
+	if docs, mounted, err := none.choose(file("1"), nil); !mounted || err != nil || string(docs[keyInject].data) != "1" {
 		t.Errorf("without a ConfigMap: %v, %v", docs, err)
 	}
 }

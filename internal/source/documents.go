@@ -3,11 +3,8 @@ package source
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
+	"strings"
 )
 
 // The keys of the two ConfigMaps, and so the names of the documents.
@@ -15,6 +12,8 @@ const (
 	keyInject = "config"
 	keyValues = "values"
 	keyMesh   = "mesh"
+	// keyGeneration is in both: see generation.go.
+	keyGeneration = "generation"
 )
 
 // documents are the texts of a set of configuration documents, by key: the
@@ -37,49 +36,15 @@ func (d documents) digest(keys ...string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Files are the paths of the configuration's files.
-type Files struct {
-	InjectConfig string // injection configuration
-	InjectValues string // chart values for templates; the file may be missing
-	MeshConfig   string // mesh configuration
-}
+// maxGeneration is the length of the longest generation, in bytes: twice a SHA-256
+// in hexadecimal. Whatever is longer is something else with the same name.
+const maxGeneration = 128
 
-func (f Files) readInject() (documents, error) {
-	return readDocuments(
-		file{keyInject, "injection configuration", "--injectConfig", f.InjectConfig, true},
-		file{keyValues, "chart values", "--injectValues", f.InjectValues, false})
-}
-
-func (f Files) readMesh() (documents, error) {
-	return readDocuments(file{keyMesh, "mesh configuration", "--meshConfig", f.MeshConfig, true})
-}
-
-// file is one file of the configuration.
-type file struct {
-	key, what, flag, path string
-	required              bool
-}
-
-// readDocuments reads files. The error names every file that cannot be read.
-func readDocuments(files ...file) (documents, error) {
-	docs := documents{}
-	var errs []error
-	for _, f := range files {
-		data, err := bounded.ReadFile(f.path, bounded.MaxConfigFile)
-		switch {
-		case err == nil:
-		case errors.Is(err, fs.ErrNotExist) && !f.required:
-		case errors.Is(err, fs.ErrNotExist):
-			errs = append(errs, fmt.Errorf("%s %s does not exist: mount it there, or name another file with %s", f.what, f.path, f.flag))
-			continue
-		default:
-			errs = append(errs, fmt.Errorf("%s (%s): %w", f.what, f.flag, err))
-			continue
-		}
-		docs[f.key] = document{name: f.path, data: data}
+// generation is what the documents were stamped with; empty when they were not.
+func (d documents) generation() string {
+	text := strings.TrimSpace(string(d[keyGeneration].data))
+	if len(text) > maxGeneration {
+		return ""
 	}
-	if errs != nil {
-		return nil, errors.Join(errs...)
-	}
-	return docs, nil
+	return text
 }

@@ -7,17 +7,18 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
 )
 
 // Compile reads the files and compiles them, whether or not the templates render
 // any pod.
 func Compile(files Files, opt inject.Options) (*inject.Snapshot, error) {
 	r := &reader{files: files, inject: opt}
-	docs, err := r.newest()
+	found, err := r.newest()
 	if err != nil {
 		return nil, err
 	}
-	return docs.compile(opt)
+	return found.docs.compile(opt)
 }
 
 // reader reads the configuration from where it is newest and compiles it.
@@ -25,16 +26,21 @@ type reader struct {
 	files              Files
 	injectMap, meshMap *configMapSource // nil: files alone
 	inject             inject.Options
+	generations        generations
 	log                *slog.Logger
 	lastDigest         string // of the documents that the configuration in force was made of
 }
 
 // load is for a reload.Loop, which never calls it twice at one time.
 func (r *reader) load(known string) (*inject.Snapshot, string, error) {
-	docs, err := r.newest()
+	found, err := r.newest()
 	if err != nil {
 		return nil, "", err
 	}
+	if wait := r.generations.wait(found, known == ""); wait > 0 {
+		return nil, "", &reload.Later{Wait: wait, Reason: found.difference()}
+	}
+	docs := found.docs
 	digest := docs.digest(keyInject, keyValues, keyMesh)
 	if known != "" && digest == r.lastDigest {
 		return nil, known, nil
@@ -57,14 +63,27 @@ func (r *reader) load(known string) (*inject.Snapshot, string, error) {
 	return snapshot, snapshot.Hash(), nil
 }
 
+// found is what was read of both ConfigMaps, or of their mounts.
+type found struct {
+	docs documents
+	// inject and mesh are the generations that the two were stamped with.
+	inject, mesh string
+	// mounted says that one of them is a mount.
+	mounted bool
+}
+
 // newest picks the newer of files and ConfigMap for each of the two ConfigMaps.
-func (r *reader) newest() (documents, error) {
-	docs, injectErr := r.injectMap.choose(r.files.readInject())
-	mesh, meshErr := r.meshMap.choose(r.files.readMesh())
+func (r *reader) newest() (found, error) {
+	files := r.files.read()
+	docs, docsMounted, injectErr := r.injectMap.choose(files.inject, files.injectErr)
+	mesh, meshMounted, meshErr := r.meshMap.choose(files.mesh, files.meshErr)
 	if err := errors.Join(injectErr, meshErr); err != nil {
-		return nil, err
+		return found{}, err
 	}
-	return documents{keyInject: docs[keyInject], keyValues: docs[keyValues], keyMesh: mesh[keyMesh]}, nil
+	return found{
+		docs:   documents{keyInject: docs[keyInject], keyValues: docs[keyValues], keyMesh: mesh[keyMesh]},
+		inject: docs.generation(), mesh: mesh.generation(), mounted: docsMounted || meshMounted,
+	}, nil
 }
 
 // compile makes the documents into what injects.

@@ -5,6 +5,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,6 +23,10 @@ import (
 // startWait is how long the start waits for the API server when the files alone
 // are no good.
 const startWait = 10 * time.Second
+
+// firstLook is how often the start looks whether two ConfigMaps of different
+// generations have become one.
+const firstLook = 200 * time.Millisecond
 
 // Options say where the configuration comes from and what it is compiled with.
 type Options struct {
@@ -57,7 +62,10 @@ func Start(group *rungroup.Group, o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--meshConfigMap %q: %w", o.MeshConfigMap, err)
 	}
-	r := &reader{files: o.Files, injectMap: injectMap, meshMap: meshMap, inject: o.Inject, log: o.Log}
+	r := &reader{
+		files: o.Files, injectMap: injectMap, meshMap: meshMap, inject: o.Inject, log: o.Log,
+		generations: generations{now: time.Now, trouble: o.Trouble},
+	}
 	s := &Source{loop: reload.New(reload.Options[*inject.Snapshot]{
 		Name: "configuration", Load: r.load, Log: o.Log, Recorder: o.Recorder,
 	})}
@@ -73,8 +81,7 @@ func Start(group *rungroup.Group, o Options) (*Source, error) {
 	}
 	group.Go("configuration", s.loop.Run)
 	group.Go("configuration files", func(ctx context.Context) error {
-		files := []string{o.InjectConfig, o.InjectValues, o.MeshConfig}
-		return reload.WatchFiles(ctx, files, reload.DefaultPoll, o.Log, s.loop.Poke)
+		return reload.WatchFiles(ctx, o.Files.watched(), reload.DefaultPoll, o.Log, s.loop.Poke)
 	})
 	return s, nil
 }
@@ -82,7 +89,7 @@ func Start(group *rungroup.Group, o Options) (*Source, error) {
 // loadFirst loads from the files, and, when they are no good, from the
 // ConfigMaps: a mount may still be as it was before somebody mended them.
 func (s *Source) loadFirst(log *slog.Logger) error {
-	err := s.loop.Reload()
+	err := s.loadComplete()
 	if err == nil || s.followers == nil {
 		return err
 	}
@@ -96,7 +103,20 @@ func (s *Source) loadFirst(log *slog.Logger) error {
 			return err
 		}
 	}
-	return s.loop.Reload()
+	return s.loadComplete()
+}
+
+// loadComplete loads what is there, and waits for the rest of it where that is not
+// complete, for as long as the Load wants.
+func (s *Source) loadComplete() error {
+	for {
+		err := s.loop.Reload()
+		var later *reload.Later
+		if !errors.As(err, &later) {
+			return err
+		}
+		time.Sleep(min(later.Wait, firstLook))
+	}
 }
 
 // Current is the configuration in force. It never waits.

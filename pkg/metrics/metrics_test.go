@@ -127,7 +127,7 @@ func TestTroublesAreAskedAtEachScrape(t *testing.T) {
 	open := []string{"secret-missing"}
 	m.Troubles(func() []string { return open })
 	expect(t, m, `
-# HELP sidecar_injector_trouble 1 while something is wrong with certificates, caBundle or the API server; the log has a line with the same name that says what.
+# HELP sidecar_injector_trouble 1 while something is wrong with configuration, certificates, caBundle or the API server; the log has a line with the same name that says what.
 # TYPE sidecar_injector_trouble gauge
 sidecar_injector_trouble{trouble="secret-missing"} 1
 `, name)

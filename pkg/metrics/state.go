@@ -27,7 +27,7 @@ func newState() state {
 		}},
 		troubles: &callback{descs: []*prometheus.Desc{
 			prometheus.NewDesc("sidecar_injector_trouble",
-				"1 while something is wrong with certificates, caBundle or the API server; the log has a line with the same name that says what.",
+				"1 while something is wrong with configuration, certificates, caBundle or the API server; the log has a line with the same name that says what.",
 				[]string{"trouble"}, nil),
 		}},
 	}

@@ -23,6 +23,17 @@ type Recorder interface {
 	ReloadFailed(at time.Time)
 }
 
+// Later is the error of a Load that has found a change which is not complete yet.
+// Nothing else changes then, and the Loop loads again after the time.
+type Later struct {
+	// Wait is after how long to load again, if no change comes before.
+	Wait time.Duration
+	// Reason says what the Load waits for.
+	Reason string
+}
+
+func (l *Later) Error() string { return l.Reason }
+
 // Version is a loaded value together with what identifies it.
 type Version[T any] struct {
 	Value T
@@ -41,6 +52,8 @@ type State struct {
 	Err error
 	// FailedAt is when Err was first seen.
 	FailedAt time.Time
+	// Waiting says what a newer content waits for; empty when none does.
+	Waiting string
 }
 
 // Options of a Loop. Name and Load are required.
@@ -49,8 +62,8 @@ type Options[T any] struct {
 	Name string
 	// Load reads the content and makes a value of it. It gets the hash of the
 	// value in force: when the content still has that hash, Load may return a
-	// zero value with it, and nothing happens. Load is never called twice at the
-	// same time.
+	// zero value with it, and nothing happens. It returns a *Later where the content
+	// is not complete. Load is never called twice at the same time.
 	Load func(known string) (value T, hash string, err error)
 	// Recorder may be nil.
 	Recorder Recorder
@@ -71,9 +84,10 @@ type Loop[T any] struct {
 	pokes   chan struct{}
 	changes atomic.Pointer[func(Version[T])]
 
-	mu       sync.Mutex // held while loading; guards the two below
+	mu       sync.Mutex // held while loading; guards the three below
 	failure  error
 	failedAt time.Time
+	waiting  *Later // what the last load has asked for; nil: nothing
 	state    atomic.Pointer[State]
 }
 
@@ -113,8 +127,8 @@ func (l *Loop[T]) Poke() {
 	}
 }
 
-// Reload loads now, and returns why the newest content is not in force. The
-// value in force stays the same then.
+// Reload loads now, and returns why the newest content is not in force: a *[Later]
+// when it is not complete yet. The value in force stays the same then.
 func (l *Loop[T]) Reload() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,6 +137,12 @@ func (l *Loop[T]) Reload() error {
 		known = v.Hash
 	}
 	value, hash, err := l.opt.Load(known)
+	var later *Later
+	if errors.As(err, &later) {
+		l.wait(later)
+		return err
+	}
+	l.waiting = nil
 	switch {
 	case err != nil:
 		l.failed(err)
@@ -132,6 +152,14 @@ func (l *Loop[T]) Reload() error {
 		l.changed(value, hash)
 	}
 	return err
+}
+
+func (l *Loop[T]) wait(later *Later) {
+	if l.waiting == nil || l.waiting.Reason != later.Reason {
+		l.opt.Log.Info(l.opt.Name+" waits", "for", later.Reason, "atMost", later.Wait)
+	}
+	l.waiting = later
+	l.publish()
 }
 
 func (l *Loop[T]) failed(err error) {
@@ -152,6 +180,7 @@ func (l *Loop[T]) failed(err error) {
 
 func (l *Loop[T]) unchanged() {
 	if l.failure == nil {
+		l.publish()
 		return
 	}
 	l.failure = nil
@@ -185,6 +214,9 @@ func (l *Loop[T]) publish() {
 	if l.failure != nil {
 		s.FailedAt = l.failedAt
 	}
+	if l.waiting != nil {
+		s.Waiting = l.waiting.Reason
+	}
 	l.state.Store(&s)
 }
 
@@ -194,16 +226,24 @@ func (l *Loop[T]) Run(ctx context.Context) error {
 	if l.opt.Load == nil {
 		return errors.New("reload: no Load function")
 	}
+	again := time.NewTimer(0) // after which a Load wants to be called again
+	again.Stop()
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-again.C:
 		case <-l.pokes:
+			if !l.settle(ctx) {
+				return nil
+			}
 		}
-		if !l.settle(ctx) {
-			return nil
+		again.Stop()
+		var later *Later
+		if errors.As(l.Reload(), &later) { // other errors are recorded, logged and shown by State
+			again.Reset(later.Wait)
 		}
-		_ = l.Reload() // recorded, logged and shown by State
 	}
 }
 

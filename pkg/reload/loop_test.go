@@ -184,3 +184,65 @@ func TestRunWithoutLoad(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A content that is not complete changes nothing, is shown, and is looked at again
+// when its time has come.
+func TestLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{text: "a"}
+		rec := &counts{}
+		l := New(Options[string]{Name: "thing", Load: src.load, Recorder: rec})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.Run(ctx) }()
+		want := func(what, value, waiting string, loads int) {
+			t.Helper()
+			synctest.Wait()
+			if got := l.Current().Value; got != value || l.State().Waiting != waiting || src.loaded() != loads {
+				t.Errorf("%s: %q in force, waiting for %q, %d loads; want %q, %q, %d", what, got, l.State().Waiting, src.loaded(), value, waiting, loads)
+			}
+		}
+		poke := func() {
+			l.Poke()
+			time.Sleep(defaultDebounce)
+			synctest.Wait()
+		}
+		poke()
+		want("the first", "a", "", 1)
+
+		src.set("b", &Later{Wait: time.Minute, Reason: "the other half"})
+		poke()
+		want("half of a change", "a", "the other half", 2)
+		time.Sleep(time.Minute - time.Millisecond)
+		want("not yet", "a", "the other half", 2)
+		src.set("b", nil)
+		time.Sleep(time.Millisecond)
+		want("when its time has come", "b", "", 3)
+
+		src.set("c", &Later{Wait: time.Minute, Reason: "the other half"})
+		poke()
+		src.set("c", nil)
+		poke()
+		want("the other half comes before", "c", "", 5)
+		time.Sleep(time.Hour)
+		want("nothing is left to wait for", "c", "", 5)
+
+		src.set("", errors.New("bad"))
+		poke()
+		src.set("", &Later{Wait: time.Minute, Reason: "the other half"})
+		poke()
+		if err := l.State().Err; errText(err) != "bad" || rec.good != 3 || rec.bad != 1 {
+			t.Errorf("waiting after a refusal: state says %v, counted %+v", err, rec)
+		}
+		src.set("c", nil)
+		poke()
+		want("back to what is in force", "c", "", 8)
+		if err := l.State().Err; err != nil {
+			t.Errorf("still refused: %v", err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

@@ -289,3 +289,31 @@ func mustJSON(t testing.TB, v any) string {
 	}
 	return string(out)
 }
+
+// Both ConfigMaps carry one generation, which changes with either and with nothing
+// else.
+func TestGeneration(t *testing.T) {
+	generation := func(set ...string) string {
+		t.Helper()
+		objects := install{set: set}.render(t)
+		injection, mesh := configMap(t, objects, "/etc/istio/inject")["generation"], configMap(t, objects, "/etc/istio/config")["generation"]
+		if injection != mesh || len(mesh) != 64 {
+			t.Fatalf("%q: generations %q and %q", set, injection, mesh)
+		}
+		return mesh
+	}
+	usual := generation()
+	for _, same := range [][]string{nil, {"replicaCount=3"}, {"image.tag=other"}} {
+		if got := generation(same...); got != usual {
+			t.Errorf("%q gives another generation", same)
+		}
+	}
+	seen := map[string]bool{usual: true}
+	for _, other := range []string{"meshConfig.accessLogFile=/dev/null", "policy=disabled", "templateValues.mine=1", "templates.mine=spec: {}"} {
+		got := generation(other)
+		if seen[got] {
+			t.Errorf("%s gives no generation of its own", other)
+		}
+		seen[got] = true
+	}
+}

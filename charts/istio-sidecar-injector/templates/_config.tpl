@@ -104,3 +104,22 @@ where no template injects that, nothing would answer there.
 {{- end }}
 {{- mergeOverwrite $defaults (omit (deepCopy .Values.meshConfig) "create" "name") | toYaml }}
 {{- end }}
+
+{{/*
+Key `generation` of both ConfigMaps: one text that differs with every change of
+either, by which a server knows that the two belong together. Not where the chart
+makes only one of them: it would never know of the other one's changes.
+*/}}
+{{- define "istio-sidecar-injector.generation" -}}
+{{- if and .Values.injectConfig.create .Values.meshConfig.create }}
+{{- list (include "istio-sidecar-injector.injectConfig" .) (include "istio-sidecar-injector.injectValues" .) (include "istio-sidecar-injector.meshConfig" .) | toJson | sha256sum }}
+{{- end }}
+{{- end }}
+
+{{/* The data of a ConfigMap, with the generation. Call with dict "root" $ "data" DICT. */}}
+{{- define "istio-sidecar-injector.configData" -}}
+{{- with include "istio-sidecar-injector.generation" .root }}
+{{- $_ := set $.data "generation" . }}
+{{- end }}
+{{- .data | toYaml }}
+{{- end }}
