@@ -66,7 +66,7 @@ func (d *demo) show(ctx context.Context) error {
 func (d *demo) helmArgs(verb, template string) []string {
 	return []string{
 		verb, release, "charts/" + release, "--namespace", namespace, "--create-namespace", "--wait",
-		"--set", "global.hub=" + d.hub, "--set", "global.tag=" + d.tag,
+		"--set", "image.hub=" + d.hub, "--set", "image.tag=" + d.tag, "--set", "templateValues.image=" + d.image(),
 		"--set-file", "templates.sidecar=scripts/demo/" + template,
 	}
 }

@@ -34,6 +34,7 @@ func TestNotes(t *testing.T) {
 		{"cert-manager", []string{"certs.mode=certManager", "webhook.reconcile=false"}, []string{"by cert-manager"}, "Look at this again"},
 		{"job", []string{"certs.bootstrap=job"}, []string{"the CronJob istio-sidecar-injector-certs"}, "Look at this again"},
 		{"caBundle left alone", []string{"webhook.reconcile=false"}, []string{"put the CA into the webhook configuration yourself"}, "deprecated"},
+		{"the proxy's image", []string{"global.hub=example.com/mesh"}, []string{"The injector runs ghcr.io/sidecar-injector/sidecar_injector:"}, "deprecated"},
 		{"files", []string{"configSource=files"}, []string{"a minute or two"}, "within seconds"},
 		{"own selector", []string{"webhook.namespaceSelector.matchLabels.a=b"}, []string{"webhook.namespaceSelector selects"}, "kubectl label"},
 	} {

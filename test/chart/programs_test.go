@@ -116,7 +116,7 @@ func TestImages(t *testing.T) {
 		want string
 	}{
 		{nil, "ghcr.io/sidecar-injector/sidecar_injector:" + version},
-		{[]string{"global.hub=example.com/team", "global.tag=v1"}, "example.com/team/sidecar_injector:v1"},
+		{[]string{"global.hub=example.com/team", "global.tag=v1"}, "ghcr.io/sidecar-injector/sidecar_injector:" + version},
 		{[]string{"global.hub=example.com/team", "image.hub=example.com/other", "image.tag=v2"}, "example.com/other/sidecar_injector:v2"},
 		{[]string{"global.hub=docker.io/istio", "global.tag=1.1.17"}, "ghcr.io/sidecar-injector/sidecar_injector:" + version},
 		{[]string{"global.hub=gcr.io/istio-release", "global.tag=1.1.17", "image.tag=v1"}, "ghcr.io/sidecar-injector/sidecar_injector:v1"},

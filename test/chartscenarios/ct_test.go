@@ -27,7 +27,7 @@ func TestChartTesting(t *testing.T) {
 		// ct looks once whether all replicas are available. An autoscaler that wants
 		// more than one asks for it some seconds after the installation, and then one
 		// is just starting.
-		"--helm-extra-set-args", "--set=global.hub="+hub+" --set=global.tag="+tag+" --set=autoscaling.minReplicas=1")
+		"--helm-extra-set-args", "--set=image.hub="+hub+" --set=image.tag="+tag+" --set=autoscaling.minReplicas=1")
 	cmd.Dir = cluster.Root
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+toolPath(t))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

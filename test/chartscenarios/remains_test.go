@@ -115,7 +115,7 @@ func afterFailed(s *scenario) {
 	ctx, cancel := context.WithTimeout(s.ctx, stepLimit)
 	defer cancel()
 	_, err := s.helm(ctx, "install", s.release, cluster.Chart(), "--namespace", s.namespace, "--wait", "--timeout", "3s",
-		"--set", "global.hub="+hub, "--set", "global.tag=no-such-tag", "--set", "global.imagePullPolicy=Never")
+		"--set", "image.hub="+hub, "--set", "image.tag=no-such-tag", "--set", "global.imagePullPolicy=Never")
 	if err == nil {
 		s.Fatal("an installation of an image that is not there succeeded")
 	}

@@ -129,7 +129,7 @@ func (s *scenario) helmRun(args ...string) (string, error) {
 }
 
 func imageArgs() []string {
-	return []string{"--set", "global.hub=" + hub, "--set", "global.tag=" + tag}
+	return []string{"--set", "image.hub=" + hub, "--set", "image.tag=" + tag}
 }
 
 func (s *scenario) install(more ...string) {

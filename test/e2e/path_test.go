@@ -30,7 +30,7 @@ const (
 func helmArgs(verb, template string, more ...string) []string {
 	return append([]string{
 		verb, release, cluster.Chart(), "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "2m",
-		"--set", "global.hub=" + hub, "--set", "global.tag=" + tag,
+		"--set", "image.hub=" + hub, "--set", "image.tag=" + tag, "--set", "templateValues.image=" + hub + "/demo:" + tag,
 		"--set-file", "templates.sidecar=" + filepath.Join(cluster.Root, "scripts", "demo", template),
 	}, more...)
 }

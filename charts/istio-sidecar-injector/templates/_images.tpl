@@ -18,9 +18,8 @@ localhost; it is replaced, the path stays.
 {{- end }}
 
 {{/*
-Hub and tag of the injector's image, as JSON. `global.hub` and `global.tag` mean
-all images, as in the classic chart; but Istio's own registries, which they name
-in values brought along from there, do not have this injector.
+Hub, name, tag and digest of the injector's image, as JSON. `global.hub` and
+`global.tag` have no part in it: they are the proxy's.
 */}}
 {{- define "istio-sidecar-injector.imageSource" -}}
 {{- $image := .Values.image }}
@@ -34,14 +33,10 @@ in values brought along from there, do not have this injector.
 {{- $image = merge (dict "name" (trimSuffix (printf ":%s" $last._1) $name) "tag" $last._1) $image }}
 {{- end }}
 {{- end }}
-{{- $global := dict "hub" .Values.global.hub "tag" .Values.global.tag }}
-{{- if regexMatch "^(docker\\.io/istio|(gcr\\.io|quay\\.io)/istio-(release|testing)|registry\\.istio\\.io/.+)/?$" ($global.hub | default "") }}
-{{- $global = dict }}
-{{- end }}
 {{- dict
-  "hub" ($image.hub | default $global.hub | default "ghcr.io/sidecar-injector")
+  "hub" ($image.hub | default "ghcr.io/sidecar-injector")
   "name" ($image.name | default "sidecar_injector")
-  "tag" ($image.tag | default $global.tag | default .Chart.AppVersion | toString)
+  "tag" ($image.tag | default .Chart.AppVersion | toString)
   "digest" ($image.digest | default "") | toJson }}
 {{- end }}
 

@@ -19,6 +19,10 @@ webhook.reconcile is false: put the CA into the webhook configuration yourself, 
 {{- if and (eq .Values.certs.mode "certManager") .Values.webhook.reconcile }}
 certs.mode certManager: cert-manager's CA injector keeps the caBundle; webhook.reconcile has no effect.
 {{- end }}
+{{- $own := kindIs "map" .Values.image | ternary .Values.image dict }}
+{{- if or (and .Values.global.hub (not $own.hub)) (and .Values.global.tag (not $own.tag)) }}
+global.hub and global.tag choose the proxy's image alone. The injector runs {{ include "istio-sidecar-injector.image" . }}: set image.hub and image.tag for another.
+{{- end }}
 {{- if kindIs "string" .Values.image }}
 image as a bare name is deprecated: write image.name, and image.hub and image.tag beside it.
 {{- end }}
