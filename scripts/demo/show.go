@@ -73,7 +73,8 @@ func (d *demo) helmArgs(verb, template string) []string {
 
 func (d *demo) helmCommand(verb, template string) string {
 	words := d.helmArgs(verb, template)
-	return "helm " + strings.Join(words[:4], " ") + " " + words[4] + " --wait \\\n            " + strings.Join(words[7:], " ")
+	const next = " \\\n            "
+	return "helm " + strings.Join(words[:5], " ") + " --wait" + next + strings.Join(words[7:11], " ") + next + strings.Join(words[11:], " ")
 }
 
 // clean removes what an earlier run left, so that the demo can be run again.
