@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac hostile image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -201,6 +201,11 @@ e2e-certjob: ## the same with certs.bootstrap=job: a job renews, the servers onl
 
 e2e-heal: build bin/helm ## everything that can happen to Secret and caBundle
 	@$(call measured,heal,$(GO) test -tags integration -count=1 -timeout 10m ./test/heal)
+
+# HOSTILE=long: each attack goes on for 8 s, and those that wait for the server's
+# own time limits come one after the other.
+hostile: build ## attacks on the real server in 256 MiB while a good client calls: make hostile HOSTILE=long
+	@$(call measured,hostile,HOSTILE=$(HOSTILE) $(GO) test -tags integration -count=1 -timeout 60m ./test/hostile)
 
 e2e-rbac: bin/helm ## what the chart's service accounts may do, asked of an API server
 	@$(call measured,rbac,$(GO) test -tags integration -count=1 -timeout 10m ./test/rbac)
