@@ -35,11 +35,11 @@ var mayImport = map[string][]string{
 	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
-	"pkg/admission": {"pkg/decide", "pkg/inject"},
+	"pkg/admission": {"internal/fair", "pkg/decide", "pkg/inject"},
 	"pkg/workload":  {"pkg/config", "pkg/decide", "pkg/inject"},
 
 	// around it
-	"pkg/server":     {},
+	"pkg/server":     {"internal/fair", "internal/trouble"},
 	"pkg/reload":     {},
 	"pkg/health":     {},
 	"pkg/metrics":    {},
@@ -66,6 +66,7 @@ var mayImport = map[string][]string{
 	"internal/bounded":   {},
 	"internal/buildinfo": {},
 	"internal/control":   {"internal/kube", "internal/trouble"},
+	"internal/fair":      {},
 	"internal/follower":  {"internal/kube", "internal/trouble"},
 	"internal/hook":      {},
 	"internal/kube":      {},

@@ -11,69 +11,64 @@ import (
 	"time"
 )
 
-// TestDrainLosesNothing stops a server under load on kept connections of both
-// protocols: every request sent before the server said that it was gone must be
-// answered.
+// TestDrainLosesNothing stops a server under load on kept connections: every request
+// sent before the server said that it was gone must be answered.
 func TestDrainLosesNothing(t *testing.T) {
 	ca := newAuthority(t)
 	cert := ca.issue(t, "hook")
-	for _, proto := range []string{"h2", "http/1.1"} {
-		t.Run(proto, func(t *testing.T) {
-			r := run(t, Options{
-				Delay: 300 * time.Millisecond,
-				TLS:   TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }, nil),
-				Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					time.Sleep(5 * time.Millisecond) // the work
-					fmt.Fprint(w, "ok")
-				}),
-			})
-			type outcome struct {
-				during int // answered while draining
-				err    error
-			}
-			results := make(chan outcome, 4)
-			for range 4 {
-				go func() {
-					c := client(ca, proto)
-					var o outcome
-					for {
-						draining := r.Draining()
-						shaken := false
-						req, _ := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-							GotConn: func(httptrace.GotConnInfo) { shaken = true },
-						}), http.MethodGet, r.url("https"), nil)
-						resp, err := c.Do(req)
-						if err != nil {
-							// Nobody takes connections any more: that is the end of the drain.
-							// With a connection, it is a request that was lost.
-							if shaken {
-								o.err = err
-							}
-							results <- o
-							return
-						}
-						resp.Body.Close()
-						if draining {
-							o.during++
-						}
+	r := run(t, Options{
+		Delay: 300 * time.Millisecond,
+		TLS:   TLSConfig(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }, nil),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(5 * time.Millisecond) // the work
+			fmt.Fprint(w, "ok")
+		}),
+	})
+	type outcome struct {
+		during int // answered while draining
+		err    error
+	}
+	results := make(chan outcome, 4)
+	for range 4 {
+		go func() {
+			c := client(ca)
+			var o outcome
+			for {
+				draining := r.Draining()
+				shaken := false
+				req, _ := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+					GotConn: func(httptrace.GotConnInfo) { shaken = true },
+				}), http.MethodGet, r.url("https"), nil)
+				resp, err := c.Do(req)
+				if err != nil {
+					// Nobody takes connections any more: that is the end of the drain.
+					// With a connection, it is a request that was lost.
+					if shaken {
+						o.err = err
 					}
-				}()
-			}
-			eventually(t, "load", func() bool { return r.Connections() >= 4 })
-			r.stop()
-			if err := r.wait(t); err != nil {
-				t.Errorf("Run: %v", err)
-			}
-			for range 4 {
-				o := <-results
-				if o.err != nil {
-					t.Errorf("lost a request: %v", o.err)
+					results <- o
+					return
 				}
-				if o.during == 0 {
-					t.Error("not served during the delay")
+				resp.Body.Close()
+				if draining {
+					o.during++
 				}
 			}
-		})
+		}()
+	}
+	eventually(t, "load", func() bool { return r.Connections() >= 4 })
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	for range 4 {
+		o := <-results
+		if o.err != nil {
+			t.Errorf("lost a request: %v", o.err)
+		}
+		if o.during == 0 {
+			t.Error("not served during the delay")
+		}
 	}
 }
 

@@ -10,12 +10,12 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/server"
 )
 
-// A server with a limit of its own for one handler, stopped by its context.
+// A server with a limit of its own for connections, stopped by its context.
 func Example() {
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 	s, err := server.Listen(server.Options{
 		Name: "webhook", Flag: "--port", Address: "127.0.0.1:0",
-		Handler: server.Limit(hello, server.Limits{Requests: 100}),
+		Handler: hello, MaxConnections: 100,
 		Timeout: time.Second,
 	})
 	if err != nil {

@@ -5,22 +5,45 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/fair"
 )
 
-// limitListener closes connections beyond max right after accepting them.
-// Leaving them in the kernel's queue would make callers wait for their whole
-// timeout; closed ones are tried again, elsewhere when there is an elsewhere.
+// limitListener bounds the connections and what each peer has of them. A newcomer
+// for whom there is no room gets that of an idle or unfinished connection of the
+// greediest peer; where nobody has to yield, it is closed right away. Leaving it in
+// the kernel's queue would make its caller wait for the whole timeout; a closed one
+// is tried again, elsewhere when there is an elsewhere.
 type limitListener struct {
 	net.Listener
-	max     int64
-	open    atomic.Int64
-	busy    atomic.Int64 // of the open ones, those that owe an answer
-	refused func()
+	// pool has all connections or, where callers must present a certificate, those
+	// that have not done so yet.
+	pool *fair.Pool
+	// authenticated has the connections of callers that have presented their
+	// certificate, so that nobody without one can take their room; nil where none is
+	// asked for.
+	authenticated *fair.Pool
+	refused       func(peer string) // never nil
+	busy          atomic.Int64      // of the open ones, those that owe an answer
 
 	lastCall atomic.Bool
+}
+
+// newLimitListener returns a listener that bounds l's connections.
+func newLimitListener(l net.Listener, most int, certificates bool, refused func(peer string)) *limitListener {
+	if refused == nil {
+		refused = func(string) {}
+	}
+	limited := &limitListener{Listener: l, refused: refused}
+	if certificates {
+		anonymous := max(1, most/anonymousShare)
+		limited.pool, limited.authenticated = fair.NewPool(int64(anonymous)), fair.NewPool(int64(most-anonymous))
+	} else {
+		limited.pool = fair.NewPool(int64(most))
+	}
+	return limited
 }
 
 // Accept implements net.Listener.
@@ -34,15 +57,31 @@ func (l *limitListener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		if l.open.Add(1) <= l.max {
-			return &countedConn{Conn: c, listener: l}, nil
-		}
-		l.open.Add(-1)
-		_ = c.Close()
-		if l.refused != nil {
-			l.refused()
+		if counted := l.admit(c); counted != nil {
+			return counted, nil
 		}
 	}
+}
+
+// admit counts a new connection, or closes it.
+func (l *limitListener) admit(c net.Conn) *countedConn {
+	counted := &countedConn{Conn: c, listener: l}
+	peer := peerOfAddress(c.RemoteAddr().String())
+	cut := func() { counted.cut(peer) }
+	if counted.holding = l.pool.Take(peer, 1, fair.Idle, cut); counted.holding == nil {
+		cut()
+		return nil
+	}
+	return counted
+}
+
+// open is how many connections there are.
+func (l *limitListener) open() int {
+	n := l.pool.Used()
+	if l.authenticated != nil {
+		n += l.authenticated.Used()
+	}
+	return int(n)
 }
 
 // finish makes Accept end the listener after a moment without a connection.
@@ -56,20 +95,24 @@ func (l *limitListener) finish() {
 	_ = l.Listener.Close()
 }
 
-// stateChanged is the http.Server's hook. A new connection counts as busy: its
-// caller is about to send a request.
+// stateChanged is the http.Server's hook. A new connection counts as busy for the
+// drain: its caller is about to send a request.
 func (l *limitListener) stateChanged(c net.Conn, state http.ConnState) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+	counted := countedOf(c)
+	if counted == nil {
+		return
 	}
-	if counted, ok := c.(*countedConn); ok {
-		counted.setBusy(state == http.StateNew || state == http.StateActive)
+	counted.setBusy(state == http.StateNew || state == http.StateActive)
+	switch t, _ := c.(*tls.Conn); {
+	case state == http.StateIdle:
+		counted.mark(fair.Idle)
+	case state == http.StateActive && t != nil && l.authenticated != nil:
+		counted.authenticate(t)
 	}
 }
 
-// waitIdle waits until no connection owes an answer. One look does not tell: an
-// HTTP/2 connection counts as idle between its handshake and its first request,
-// which is on its way.
+// waitIdle waits until no connection owes an answer. One look does not tell: the
+// next request may be on its way on a connection that has just become idle.
 func (l *limitListener) waitIdle(ctx context.Context) {
 	const looks = 3 // in a row
 	ticker := time.NewTicker(5 * time.Millisecond)
@@ -84,29 +127,4 @@ func (l *limitListener) waitIdle(ctx context.Context) {
 			idle = -1
 		}
 	}
-}
-
-// countedConn counts itself out of the listener's numbers when it is closed.
-type countedConn struct {
-	net.Conn
-	listener *limitListener
-	busy     atomic.Bool
-	once     sync.Once
-}
-
-func (c *countedConn) setBusy(busy bool) {
-	if c.busy.Swap(busy) == busy {
-		return
-	}
-	if busy {
-		c.listener.busy.Add(1)
-	} else {
-		c.listener.busy.Add(-1)
-	}
-}
-
-func (c *countedConn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { c.listener.open.Add(-1) })
-	return err
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,23 +32,14 @@ const (
 	idleTimeout = 120 * time.Second
 	// An API server's header is a few hundred bytes.
 	maxHeaderBytes = 16 << 10
-	// Streams at one time on one HTTP/2 connection. API servers call webhooks with
-	// HTTP/1.1, so that calls spread over replicas; this is for others.
-	maxStreams = 250
-	// The largest HTTP/2 frame, the least that the standard allows: a connection
-	// keeps a buffer as large as the largest frame it got, 1 MiB by default.
-	maxFrame = 16 << 10
-	// What an HTTP/2 peer may send ahead of what the handlers have read, on a
-	// stream and on a connection: some hundred MB a second within a data center.
-	maxUnreadStream     = 256 << 10
-	maxUnreadConnection = 512 << 10
-	// How long a peer may take no byte of an answer: it stopped reading, and the
-	// answer must not stay in memory.
-	writeByteTimeout = 10 * time.Second
 	// DefaultMaxConnections: an API server opens a connection for each request
 	// that it has in flight, 200 mutating ones by default, and clusters have 3 or
 	// 5 API servers; twice that for connections that idle after a burst.
 	DefaultMaxConnections = 2048
+	// anonymousShare is the part, one in four, of the connections that callers without
+	// a certificate can reach where one is required: what is left is a reserve of those
+	// that have one. A handshake takes some milliseconds, so these are plenty.
+	anonymousShare = 4
 )
 
 // Options of a Server. Address and Handler are required.
@@ -62,12 +54,18 @@ type Options struct {
 	Handler http.Handler
 	// TLS makes it an HTTPS server; see TLSConfig. Nil serves plain HTTP.
 	TLS *tls.Config
-	// MaxConnections at one time; more are closed at once, which a caller notices
-	// and tries elsewhere, while in a queue it would only wait. Zero means
-	// DefaultMaxConnections.
+	// MaxConnections at one time. For more, the peer that has the most loses those
+	// that are idle or have not sent a request yet, and then, to a peer that has
+	// fewer, the others; where nobody has to yield, the new one is closed at once,
+	// which a caller notices and tries elsewhere. Zero means DefaultMaxConnections.
 	MaxConnections int
-	// Refused is called for each connection closed because of MaxConnections.
-	Refused func()
+	// Refused is called for each connection closed because of MaxConnections, with the
+	// peer whose it was. It must not wait. May be nil.
+	Refused func(peer string)
+	// HeaderTimeout bounds the handshake and, again, the header; IdleTimeout how long a
+	// connection is kept without a request. Zero means the usual times, which suit API
+	// servers.
+	HeaderTimeout, IdleTimeout time.Duration
 	// Delay is how long to keep serving after Run's context is done, while
 	// Draining says true: load balancers need that long to look elsewhere.
 	Delay time.Duration
@@ -96,7 +94,7 @@ func Listen(opt Options) (*Server, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.times == nil {
-		opt.times = &times{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout}
+		opt.times = &times{cmp.Or(opt.HeaderTimeout, readHeaderTimeout), readTimeout, writeTimeout, cmp.Or(opt.IdleTimeout, idleTimeout)}
 	}
 	if opt.MaxConnections == 0 {
 		opt.MaxConnections = DefaultMaxConnections
@@ -105,28 +103,20 @@ func Listen(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, listenError(opt, err)
 	}
-	s := &Server{opt: opt, listener: &limitListener{Listener: l, max: int64(opt.MaxConnections), refused: opt.Refused}}
+	certificates := opt.TLS != nil && opt.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+	s := &Server{opt: opt, listener: newLimitListener(l, opt.MaxConnections, certificates, opt.Refused)}
 	s.http = &http.Server{
-		Handler: s.drainer(opt.Handler),
-		// Its own: it sets up HTTP/2 in it when it begins to serve.
-		TLSConfig:         opt.TLS.Clone(),
+		Handler:           s.handler(opt.Handler),
+		Protocols:         onlyHTTP1(),
+		TLSConfig:         opt.TLS,
 		ReadHeaderTimeout: opt.times.header,
 		ReadTimeout:       opt.times.read,
 		WriteTimeout:      opt.times.write,
 		IdleTimeout:       opt.times.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         s.listener.stateChanged,
+		ConnContext:       withConn,
 		ErrorLog:          errorLog(opt.Log, opt.Name),
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          maxStreams,
-			MaxReadFrameSize:              maxFrame,
-			MaxReceiveBufferPerStream:     maxUnreadStream,
-			MaxReceiveBufferPerConnection: maxUnreadConnection,
-			WriteByteTimeout:              writeByteTimeout,
-			// A peer that vanished without closing is found by a ping.
-			SendPingTimeout: 30 * time.Second,
-			PingTimeout:     10 * time.Second,
-		},
 	}
 	opt.Log.Info(opt.Name+" listens", "address", l.Addr().String())
 	return s, nil
@@ -157,17 +147,32 @@ func (s *Server) Port() int {
 }
 
 // Connections is how many are open.
-func (s *Server) Connections() int { return int(s.listener.open.Load()) }
+func (s *Server) Connections() int { return s.listener.open() }
 
 // Draining reports whether the server was told to stop.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
-// drainer asks callers to move on while the server drains: after their current
-// request HTTP/1.1 connections are closed, HTTP/2 connections get a GOAWAY. New
-// connections are served all the same. Otherwise an API server would go on
-// with its open connections to the very end, and then lose them all at once.
-func (s *Server) drainer(next http.Handler) http.Handler {
+// onlyHTTP1 leaves HTTP/2 out. API servers call webhooks with HTTP/1.1, so that
+// calls spread over replicas; for others HTTP/2 would offer hundreds of requests on
+// one connection, and what can be done with its frames before a handler is asked.
+func onlyHTTP1() *http.Protocols {
+	var p http.Protocols
+	p.SetHTTP1(true)
+	return &p
+}
+
+// handler notes that the connection is in use, and asks callers to move on while
+// the server drains: after their current request connections are closed. New ones
+// are served all the same. Otherwise an API server would go on with its open
+// connections to the very end, and then lose them all at once.
+func (s *Server) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		working(r.Context())
+		if r.ProtoMajor != 1 { // net/http shows the first line of HTTP/2 as a request
+			w.Header().Set("Connection", "close")
+			http.Error(w, "HTTP/1.1 is spoken here", http.StatusHTTPVersionNotSupported)
+			return
+		}
 		if s.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}

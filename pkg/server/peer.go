@@ -1,0 +1,46 @@
+package server
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/netip"
+)
+
+// maxPeerName is how much of a certificate's name is a peer's name. Names are of
+// authenticated callers; this keeps them readable in logs.
+const maxPeerName = 128
+
+// Peer names whoever sent the request: by the name in the certificate that it
+// presented and that was verified, else by its address without the port. What is
+// divided among callers is divided among peers.
+func Peer(r *http.Request) string {
+	if r.TLS != nil {
+		if name, ok := certificateName(r.TLS); ok {
+			return name
+		}
+	}
+	return peerOfAddress(r.RemoteAddr)
+}
+
+// certificateName returns the name in a verified client certificate.
+func certificateName(state *tls.ConnectionState) (string, bool) {
+	if len(state.VerifiedChains) == 0 {
+		return "", false
+	}
+	leaf := state.PeerCertificates[0]
+	name := leaf.Subject.CommonName
+	if name == "" && len(leaf.DNSNames) > 0 {
+		name = leaf.DNSNames[0]
+	}
+	// No address looks like this, so no certificate can pass for an address.
+	return "certificate " + name[:min(len(name), maxPeerName)], true
+}
+
+// peerOfAddress returns the address without the port.
+func peerOfAddress(s string) string {
+	full, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return s
+	}
+	return full.Addr().Unmap().String()
+}
