@@ -1,5 +1,6 @@
 // Package clientauth decides which callers get in where callers must present a
-// certificate: those of the CAs in a file, and the server's own client.
+// certificate: those of the CAs in a file, by name where names are given, and the
+// server's own client.
 package clientauth
 
 import (
@@ -15,6 +16,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
@@ -23,17 +26,33 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
 )
 
-// Callers are the CAs in force.
+// Options say which callers get in.
+type Options struct {
+	// File holds the CAs.
+	File string
+	// Names are the common names or DNS names of which a certificate must have one;
+	// none: any certificate of the CAs will do.
+	Names []string
+	// Refused is told the names in each certificate that has none of Names. It must not
+	// wait.
+	Refused  func(names string)
+	Log      *slog.Logger
+	Recorder reload.Recorder
+}
+
+// Callers are the CAs and names in force.
 type Callers struct {
-	loop *reload.Loop[[]*x509.Certificate]
-	own  *tls.Certificate
+	loop    *reload.Loop[[]*x509.Certificate]
+	names   []string
+	refused func(names string)
+	own     *tls.Certificate
 }
 
 // Start loads the CAs from a file and follows it, in parts of the group.
-func Start(group *rungroup.Group, file string, log *slog.Logger, recorder reload.Recorder) (*Callers, error) {
+func Start(group *rungroup.Group, o Options) (*Callers, error) {
 	loop := reload.New(reload.Options[[]*x509.Certificate]{
-		Name: "client CA", Log: log, Recorder: recorder,
-		Load: func(string) ([]*x509.Certificate, string, error) { return readCAs(file) },
+		Name: "client CA", Log: o.Log, Recorder: o.Recorder,
+		Load: func(string) ([]*x509.Certificate, string, error) { return readCAs(o.File) },
 	})
 	if err := loop.Reload(); err != nil {
 		return nil, err
@@ -44,9 +63,9 @@ func Start(group *rungroup.Group, file string, log *slog.Logger, recorder reload
 	}
 	group.Go("client CA", loop.Run)
 	group.Go("client CA file", func(ctx context.Context) error {
-		return reload.WatchFiles(ctx, []string{file}, reload.DefaultPoll, log, loop.Poke)
+		return reload.WatchFiles(ctx, []string{o.File}, reload.DefaultPoll, o.Log, loop.Poke)
 	})
-	return &Callers{loop: loop, own: own}, nil
+	return &Callers{loop: loop, names: o.Names, refused: o.Refused, own: own}, nil
 }
 
 // Pool is what a caller's certificate must verify against now.
@@ -57,6 +76,28 @@ func (c *Callers) Pool() *x509.CertPool {
 	}
 	pool.AddCert(c.own.Leaf)
 	return pool
+}
+
+// maxNames is how much of a certificate's names is told, in bytes.
+const maxNames = 256
+
+// Verify is the VerifyConnection of a tls.Config: it refuses a caller whose
+// certificate, which has been verified, has none of the names.
+func (c *Callers) Verify(state tls.ConnectionState) error {
+	leaf := state.PeerCertificates[0]
+	if len(c.names) == 0 || leaf.Equal(c.own.Leaf) {
+		return nil
+	}
+	names := append([]string{leaf.Subject.CommonName}, leaf.DNSNames...)
+	for _, name := range names {
+		if name != "" && slices.Contains(c.names, name) {
+			return nil
+		}
+	}
+	told := fmt.Sprintf("%q", names)
+	told = strings.ToValidUTF8(told[:min(len(told), maxNames)], "")
+	c.refused(told)
+	return fmt.Errorf("the client certificate's names %s are none of --clientNames", told)
 }
 
 // OwnCertificate is what the server's own client presents.

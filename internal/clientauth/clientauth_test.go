@@ -28,7 +28,7 @@ func TestCallers(t *testing.T) {
 		t.Fatal(err)
 	}
 	group := rungroup.New(t.Context())
-	callers, err := Start(group, file, slog.New(slog.DiscardHandler), nil)
+	callers, err := Start(group, Options{File: file, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestStartNeedsCAs(t *testing.T) {
 		file + ".none": "--clientCAFile: open " + file + ".none: no such file",
 	} {
 		group := rungroup.New(t.Context())
-		_, err := Start(group, path, slog.New(slog.DiscardHandler), nil)
+		_, err := Start(group, Options{File: path, Log: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}

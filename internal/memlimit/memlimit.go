@@ -66,3 +66,20 @@ func readLimit(root fs.FS, name string) (int64, bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is no number
 	return n, err == nil && n > 0
 }
+
+// withoutLimit is the memory that the server divides where nothing limits it.
+const withoutLimit = 512 << 20
+
+// smallestBodies is enough for the largest review and its answer, and some others.
+const smallestBodies = 16 << 20
+
+// Divide says what of Go's memory limit, in bytes, bodies and answers may take, and
+// what the work on pods may. What is left is for the program, the configuration and
+// its caches, and for connections. A limit of 0 or math.MaxInt64 is none.
+func Divide(limit int64) (bodies, work int64) {
+	if limit <= 0 || limit == math.MaxInt64 {
+		limit = withoutLimit
+	}
+	// Of 230 MiB, which is the limit in a container of 256 MiB: 32 and 92 MiB.
+	return max(limit/7, smallestBodies), limit * 2 / 5
+}

@@ -1,6 +1,7 @@
 package memlimit
 
 import (
+	"math"
 	"testing"
 	"testing/fstest"
 )
@@ -29,6 +30,22 @@ func TestFromContainer(t *testing.T) {
 	} {
 		if got := FromContainer(tt.root); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+func TestDivide(t *testing.T) {
+	const mib = 1 << 20
+	for _, tt := range []struct{ limit, bodies, work int64 }{
+		{0, 73, 204},
+		{math.MaxInt64, 73, 204},
+		{230 * mib, 32, 92},
+		{57 * mib, 16, 22}, // a container of 64 MiB
+		{1800 * mib, 257, 720},
+	} {
+		bodies, work := Divide(tt.limit)
+		if bodies/mib != tt.bodies || work/mib != tt.work {
+			t.Errorf("of %d MiB: %d and %d, want %d and %d", tt.limit/mib, bodies/mib, work/mib, tt.bodies, tt.work)
 		}
 	}
 }

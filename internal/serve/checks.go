@@ -36,6 +36,7 @@ type checks struct {
 	certificates  *servingcert.Keeper
 	followers     []*follower.Follower
 	webhook       *server.Server
+	turnedAway    *rejections
 	options       Options
 	troubles      *trouble.Log
 }
@@ -47,6 +48,7 @@ func (c *checks) ready() []health.Check {
 		health.CheckFunc("tls", c.selfCheck.Check),
 		health.CheckFunc("certificate", func(context.Context) error { return c.certificates.CheckReady() }),
 		health.CheckFunc("draining", c.checkNotDraining),
+		{Name: "load", Run: c.turnedAway.check},
 	}
 	if c.followers != nil {
 		checks = append(checks, health.CheckFunc("cluster", c.checkFollowers))

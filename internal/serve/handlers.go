@@ -21,15 +21,15 @@ const healthPath = "/healthz"
 // webhookHandler serves the TLS port. It does its own routing: the standard
 // mux answers a path such as /inject//x by a redirect, and API servers follow
 // none.
-func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.Logger) http.Handler {
-	inject := server.Limit(admission.NewHandler(admission.Config{
+func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.Logger, limits admission.Limits, turnedAway func(*admission.Rejection)) http.Handler {
+	inject := admission.NewHandler(admission.Config{
 		Engine:   func() admission.Engine { return configuration.Current() },
 		Observe:  observer(m, log),
 		Parallel: 2 * runtime.GOMAXPROCS(0),
-	}), server.Limits{
-		Unsized:  admission.MaxBodyBytes,
+		Limits:   limits,
+		Peer:     server.Peer,
 		InFlight: m.InFlight,
-		Rejected: m.Rejected,
+		Rejected: turnedAway,
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

@@ -19,6 +19,8 @@ func observer(m *metrics.Metrics, log *slog.Logger) func(admission.Event) {
 		m.Request(string(ev.Decision), result(ev), ev.Duration)
 		level := slog.LevelInfo
 		switch {
+		case ev.Limit != "":
+			return // who is turned away is logged at a bounded rate
 		case ev.Stack != nil:
 			m.Panicked()
 			level = slog.LevelError
@@ -57,11 +59,16 @@ func result(ev admission.Event) metrics.Result {
 
 func attributes(ev admission.Event) []slog.Attr {
 	if ev.HTTPStatus != http.StatusOK {
-		return []slog.Attr{
+		attrs := []slog.Attr{
 			slog.Int("status", ev.HTTPStatus),
+			slog.String("peer", ev.Peer),
 			slog.String("error", ev.Error),
 			slog.Int64("microseconds", ev.Duration.Microseconds()),
 		}
+		if ev.Stack != nil {
+			attrs = append(attrs, slog.String("stack", string(ev.Stack)))
+		}
+		return attrs
 	}
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,

@@ -5,7 +5,6 @@ package serve
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,11 +23,19 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/servingcert"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/admission"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/health"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/metrics"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/server"
+)
+
+// Probes and scrapes come from nearby and are short. Connections that are not used are
+// closed soon, because the port has few.
+const (
+	monitoringHeaderTimeout = 2 * time.Second
+	monitoringIdleTimeout   = 20 * time.Second
 )
 
 // Options are what the server is told, valid as a whole. Errors name the flags of
@@ -57,6 +64,11 @@ type Options struct {
 
 	// ClientCAFile holds the CAs of callers; empty: callers need no certificate.
 	ClientCAFile string
+	// ClientNames are the names that a caller's certificate may have, as its common name
+	// or a DNS name; none: any certificate of the CAs will do.
+	ClientNames []string
+	// Limits of what the webhook has open at one time, see [admission.Limits].
+	Limits admission.Limits
 	// Kubeconfig is a file; empty: the pod's service account.
 	Kubeconfig string
 
@@ -69,6 +81,8 @@ type Options struct {
 
 	Build buildinfo.Info
 	Log   *slog.Logger
+	// DroppedLogLines returns how many lines of Log could not be written; may be nil.
+	DroppedLogLines func() int64
 }
 
 // needsAPI names the flag because of which there must be an API server; empty when
@@ -108,6 +122,9 @@ func Run(ctx context.Context, o Options) error {
 // yet.
 func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	m := metrics.New(metrics.Build(o.Build), time.Now)
+	if o.DroppedLogLines != nil {
+		m.DroppedLogLines(o.DroppedLogLines)
+	}
 	troubles := trouble.New(o.Log, clock.RealClock{})
 
 	api, err := connect(o)
@@ -143,21 +160,16 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	m.CABundles(certificates.CABundleMatches)
 	m.Troubles(func() []string { return union(troubles.Open(), certificates.Troubles()) })
 
-	var callerPool func() *x509.CertPool // nil: callers need no certificate
-	var ownCertificate *tls.Certificate
-	if o.ClientCAFile != "" {
-		callers, err := clientauth.Start(group, o.ClientCAFile, o.Log, m.Reload("client-ca"))
-		if err != nil {
-			return nil, err
-		}
-		callerPool, ownCertificate = callers.Pool, callers.OwnCertificate()
+	turnedAway := newRejections(m, o.Log, clock.RealClock{})
+	tlsConfig, ownCertificate, err := webhookTLS(group, o, m, certificates, turnedAway)
+	if err != nil {
+		return nil, err
 	}
-
 	webhook, err := server.Listen(server.Options{
 		Name: "webhook", Flag: "--port", Address: fmt.Sprintf(":%d", o.Port),
-		Handler: webhookHandler(configuration, m, o.Log),
-		TLS:     server.TLSConfig(certificates.GetCertificate, callerPool),
-		Refused: func() { m.Rejected("connections") },
+		Handler: webhookHandler(configuration, m, o.Log, o.Limits, turnedAway.call),
+		TLS:     tlsConfig,
+		Refused: turnedAway.connection,
 		Delay:   o.ShutdownDelay, Timeout: o.ShutdownTimeout, Log: o.Log,
 	})
 	if err != nil {
@@ -170,7 +182,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 			Timeout: selfCheckTimeout, MaxAge: time.Second, Now: time.Now,
 		},
 		configuration: configuration, certificates: certificates, followers: followers,
-		webhook: webhook, options: o, troubles: troubles,
+		webhook: webhook, turnedAway: turnedAway, options: o, troubles: troubles,
 	}
 	ready := health.NewSet("ready", readyTimeout, o.Log, checks.ready()...)
 	m.Readiness(ready.Outcomes)
@@ -184,6 +196,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 			config:  func() debugConfig { return describe(o.Revision, configuration, certificates, cluster) },
 		}),
 		MaxConnections: 64, Timeout: time.Second, Log: o.Log,
+		HeaderTimeout: monitoringHeaderTimeout, IdleTimeout: monitoringIdleTimeout,
 	})
 	if err != nil {
 		_ = webhook.Close() // the port was never served
@@ -192,6 +205,24 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	group.Go("monitoring server", monitoring.Run)
 	group.Go("self check", checks.keepChecking)
 	return webhook, nil
+}
+
+// webhookTLS returns how the webhook's port is secured, and what the server's own
+// client presents there; nil where callers need no certificate.
+func webhookTLS(group *rungroup.Group, o Options, m *metrics.Metrics, certificates *servingcert.Keeper, turnedAway *rejections) (*tls.Config, *tls.Certificate, error) {
+	if o.ClientCAFile == "" {
+		return server.TLSConfig(certificates.GetCertificate, nil), nil, nil
+	}
+	callers, err := clientauth.Start(group, clientauth.Options{
+		File: o.ClientCAFile, Names: o.ClientNames, Refused: turnedAway.identity,
+		Log: o.Log, Recorder: m.Reload("client-ca"),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	config := server.TLSConfig(certificates.GetCertificate, callers.Pool)
+	config.VerifyConnection = callers.Verify
+	return config, callers.OwnCertificate(), nil
 }
 
 // connect returns clients for the API server; nil where there is none and none is

@@ -73,7 +73,9 @@ func TestReadBodyGrowsOnce(t *testing.T) {
 	const size = 100_000
 	r := httptest.NewRequest(http.MethodPost, "/inject", strings.NewReader(strings.Repeat("x", size)))
 	var buf bytes.Buffer
-	if err := readBody(httptest.NewRecorder(), r, &buf); err != nil {
+	c := newRoom(Limits{}, 1).newCall(httptest.NewRecorder(), r, "peer")
+	defer c.end()
+	if err := c.readBody(httptest.NewRecorder(), r, &buf); err != nil {
 		t.Fatal(err)
 	}
 	if buf.Len() != size || buf.Cap() > size*11/10 {
@@ -98,38 +100,82 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-func TestAcquire(t *testing.T) {
-	h := newTestHandler(2)
-	first, err := h.acquire(t.Context(), time.Nanosecond)
+func TestBudget(t *testing.T) {
+	for query, want := range map[string]time.Duration{
+		"":             9500 * time.Millisecond,
+		"?timeout=30s": 29500 * time.Millisecond,
+		"?timeout=5s":  4500 * time.Millisecond,
+		"?timeout=1s":  900 * time.Millisecond,
+	} {
+		if got := budget(httptest.NewRequest(http.MethodPost, "/inject"+query, nil)); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+}
+
+// begin starts the work of a call that has its body in.
+func begin(ctx context.Context, t *testing.T, m *room, query string) (func(), error) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/inject"+query, strings.NewReader("{}"))
+	c := m.newCall(httptest.NewRecorder(), r, "peer")
+	t.Cleanup(c.end)
+	if err := c.readBody(httptest.NewRecorder(), r, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.enter(); err != nil {
+		t.Fatal(err)
+	}
+	return c.begin(1)
+}
+
+func TestTurns(t *testing.T) {
+	m := newRoom(Limits{}, 3) // one of them is for others than this peer
+	first, err := begin(t.Context(), t, m, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.acquire(t.Context(), time.Nanosecond); err != nil {
+	if _, err := begin(t.Context(), t, m, ""); err != nil {
 		t.Fatal(err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := h.acquire(gone, time.Hour); err == nil || err.status != http.StatusServiceUnavailable {
-		t.Errorf("a third of two, whose caller is gone: %v", err)
-	}
-	if _, err := h.acquire(t.Context(), time.Nanosecond); err == nil {
-		t.Error("a third of two")
-	}
-	got := make(chan *httpError)
+	defer cancel()
+	got := make(chan error, 1)
 	go func() {
-		_, err := h.acquire(t.Context(), time.Minute)
+		_, err := begin(gone, t, m, "")
 		got <- err
 	}()
+	waiting(t, m, 1)
+	cancel()
+	if err := <-got; !errors.Is(err, context.Canceled) || asHTTPError(err).status != http.StatusServiceUnavailable {
+		t.Errorf("one that waits and whose caller is gone: %v", err)
+	}
+	var late *Rejection
+	if _, err := begin(t.Context(), t, m, "?timeout=10ms"); !errors.As(err, &late) || late.status() != http.StatusServiceUnavailable || late.Limit != LimitTime {
+		t.Errorf("one too many: %v", err)
+	}
+	go func() {
+		_, err := begin(t.Context(), t, m, "?timeout=30s")
+		got <- err
+	}()
+	waiting(t, m, 1)
 	first()
 	if err := <-got; err != nil {
-		t.Errorf("after one was released: %v", err)
+		t.Errorf("after one was done: %v", err)
 	}
-	unlimited := newTestHandler(0)
-	for range 3 {
-		release, err := unlimited.acquire(t.Context(), time.Nanosecond)
-		if err != nil {
+	unlimited := newRoom(Limits{}, 0)
+	for range 20 {
+		if _, err := begin(t.Context(), t, unlimited, "?timeout=1s"); err != nil {
 			t.Fatal(err)
 		}
-		release()
+	}
+}
+
+// waiting waits until so many small requests wait for their turn.
+func waiting(t *testing.T, m *room, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); m.small.Waiting() != n; time.Sleep(time.Millisecond) { // between looks
+		if time.Now().After(deadline) {
+			t.Fatalf("%d wait, want %d", m.small.Waiting(), n)
+		}
 	}
 }

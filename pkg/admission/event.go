@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
@@ -10,7 +11,8 @@ import (
 // it is let in unchanged. The engine is not asked, so this is none of its codes.
 const NotApplicable decide.Code = "not-applicable"
 
-// Event reports the outcome of one call. Of the pod it holds names only.
+// Event reports the outcome of one call. Of the pod it holds names only, and each text
+// is cut to a length that suits a log.
 type Event struct {
 	// HTTPStatus is the status of the HTTP answer. Unless it is 200 there was no
 	// review to decide about; then only Error and Duration are set.
@@ -18,8 +20,13 @@ type Event struct {
 	// Error is why no decision was made, or, for a decision that came from a
 	// panic, that panic. Empty when all went well.
 	Error string
+	// Limit is the limit that turned the call away, whose [Rejection] was told before;
+	// empty for all others.
+	Limit string
 	// Stack is the goroutine's stack after a panic; for logs only.
 	Stack []byte
+	// Peer is whoever sent a call that is not answered with 200.
+	Peer string
 
 	// Decision, Outcome and Message are those of the decision about the pod.
 	Decision decide.Code
@@ -38,4 +45,19 @@ type Event struct {
 	// Duration from the call's arrival to the finished answer, which includes the
 	// time to read the body.
 	Duration time.Duration
+}
+
+// clip cuts the texts that a caller can make as long as he likes.
+func (ev *Event) clip() {
+	ev.Error, ev.Message = clip(ev.Error, maxError), clip(ev.Message, maxMessage)
+	ev.Namespace, ev.Name = clip(ev.Namespace, maxName), clip(ev.Name, maxName)
+	ev.OwnerKind, ev.OwnerName = clip(ev.OwnerKind, maxName), clip(ev.OwnerName, maxName)
+	ev.Stack = ev.Stack[:min(len(ev.Stack), maxStack)]
+	size := 0
+	for i, t := range ev.Templates {
+		if size += len(t) + 1; size > maxTemplates {
+			ev.Templates = append(ev.Templates[:i:i], clip(t, maxName), fmt.Sprintf("and %d more", len(ev.Templates)-i-1))
+			break
+		}
+	}
 }

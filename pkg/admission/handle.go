@@ -2,9 +2,9 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
@@ -19,21 +19,18 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 	ev = Event{UID: req.UID, Namespace: req.Namespace, Name: req.Name, DryRun: req.DryRun}
 	defer func() {
 		if p := recover(); p != nil {
-			ev.Error, ev.Stack = fmt.Sprintf("panic: %v", p), debug.Stack()
-			resp = denied(decide.Decision{
-				Code:    decide.PodInvalid,
-				Outcome: decide.Refuse,
-				Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(req.UID),
-			}, http.StatusInternalServerError, "InternalError")
+			ev.Error, ev.Stack = fmt.Sprintf("panic: %v", p), stack()
+			resp = panicked(req.UID)
 		}
 		resp.UID = req.UID
 		ev.Decision, ev.Outcome, ev.Message = resp.decision.Code, resp.decision.Outcome, resp.decision.Message
+		ev.clip()
 	}()
 	if !req.createsPod() {
 		return allowed(decide.Decision{
 			Code:    NotApplicable,
 			Outcome: decide.Skip,
-			Message: clip(req.what()) + " is not a pod being created: let in untouched, the webhook's rules need not name it",
+			Message: clip(req.what(), maxName) + " is not a pod being created: let in untouched, the webhook's rules need not name it",
 		}), ev
 	}
 	if req.Object.missing() {
@@ -53,15 +50,30 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 	}
 	result := engine.Inject(ctx, inject.Request{Object: req.Object.text, Namespace: req.Namespace, Path: path})
 	ev.addResult(&result)
-	if result.Decision.Outcome == decide.Refuse {
+	var bug *inject.PanicError
+	switch {
+	case errors.As(result.Err, &bug):
+		ev.Error, ev.Stack = fmt.Sprintf("panic: %v", bug.Value), bug.Stack
+		resp = panicked(req.UID)
+	case result.Decision.Outcome == decide.Refuse:
 		resp = refused(result.Decision)
-	} else {
+	default:
 		resp = patched(result.Decision, result.Patch)
 	}
-	resp.AuditAnnotations.Templates = strings.Join(result.Templates, ",")
+	resp.AuditAnnotations.Templates = clip(strings.Join(result.Templates, ","), maxTemplates)
 	resp.AuditAnnotations.ConfigHash = engine.Hash()
-	resp.Warnings = result.Warnings
+	resp.Warnings = clipWarnings(result.Warnings)
 	return resp, ev
+}
+
+// panicked answers for a pod at which the injector failed. What the panic says may
+// hold parts of the pod, so it goes into the log alone.
+func panicked(uid string) response {
+	return refused(decide.Decision{
+		Code:    decide.Internal,
+		Outcome: decide.Refuse,
+		Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(uid, maxQuoted),
+	})
 }
 
 // addResult adds what the engine knows of the pod. A pod may have a name or a

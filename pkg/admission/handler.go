@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -19,14 +18,6 @@ import (
 // the new one; what else there is (user, groups, extra, options) is small, and
 // gets one MiB.
 const MaxBodyBytes = 2*(3<<20) + 1<<20
-
-// A call waits for its turn no longer than its caller waits for the answer, who
-// says so in the query. These are the default and the maximum of a webhook's
-// timeoutSeconds in Kubernetes.
-const (
-	defaultTimeout = 10 * time.Second
-	maxTimeout     = 30 * time.Second
-)
 
 // maxKeptSize is the largest buffer that is kept for another request. Most reviews
 // and answers are some 10 KiB; a rare giant must not stay in memory for ever.
@@ -53,11 +44,21 @@ type Config struct {
 	Observe func(Event)
 	// Now defaults to time.Now.
 	Now func() time.Time
-	// Parallel is how many requests are handled at one time; the others wait and
-	// hold only their body. Zero means no limit. Handling a pod needs a processor
-	// and a hundred times the body's memory, so a number above that of the
-	// processors costs memory and gains nothing.
+	// Parallel is how many small requests, and how many large ones, are handled at one
+	// time; the others wait and hold only their body. Zero means no limit but that of
+	// their memory. Handling a pod needs a processor, so a number far above that of the
+	// processors gains nothing.
 	Parallel int
+	// Limits of what is open at one time.
+	Limits Limits
+	// Peer names whoever sent a request: what is short is divided among peers. Nil
+	// counts all callers as one.
+	Peer func(*http.Request) string
+	// InFlight is told the changes, +1 and -1, of the number of requests whose body is
+	// in and that are not answered yet; may be nil.
+	InFlight func(delta int)
+	// Rejected is told of each call that a limit turned away; may be nil.
+	Rejected func(*Rejection)
 }
 
 // NewHandler returns the handler for POST /inject and the paths below it. What
@@ -66,17 +67,26 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &handler{cfg: cfg, buffers: make(chan *bytes.Buffer, max(cfg.Parallel, minKept))}
-	if cfg.Parallel > 0 {
-		h.slots = make(chan struct{}, cfg.Parallel)
+	if cfg.Peer == nil {
+		cfg.Peer = func(*http.Request) string { return "" }
 	}
-	return h
+	if cfg.InFlight == nil {
+		cfg.InFlight = func(int) {}
+	}
+	if cfg.Rejected == nil {
+		cfg.Rejected = func(*Rejection) {}
+	}
+	return &handler{
+		cfg:     cfg,
+		room:    newRoom(cfg.Limits, cfg.Parallel),
+		buffers: make(chan *bytes.Buffer, max(cfg.Parallel, minKept)),
+	}
 }
 
 type handler struct {
 	cfg     Config
+	room    *room
 	buffers chan *bytes.Buffer // for other requests to use
-	slots   chan struct{}      // one element for each request being handled; nil for no limit
 }
 
 // httpError is why a call is answered with an HTTP error and not with a review.
@@ -89,28 +99,58 @@ func (e *httpError) Error() string { return e.message }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
+	c := h.room.newCall(w, r, h.cfg.Peer(r))
+	defer c.end()
 	buf := h.buffer()
-	ev, err := h.serve(w, r, buf)
-	if err != nil {
+	ev, err := h.serve(c, w, r, buf)
+	if err != nil && c.stage.Load() == stageReading {
+		// Else net/http would wait for the rest of the body before it sends the answer.
+		w.Header().Set("Connection", "close")
+	}
+	var rejection *Rejection
+	switch {
+	case errors.As(err, &rejection):
 		h.release(buf)
-		ev = Event{HTTPStatus: err.status, Error: err.message}
-		writeError(w, err)
-	} else {
+		ev = Event{HTTPStatus: rejection.status(), Error: rejection.Message, Peer: c.peer, Limit: rejection.Limit}
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, rejection.Message, ev.HTTPStatus)
+		h.cfg.Rejected(rejection)
+	case err != nil:
+		h.release(buf)
+		failed := asHTTPError(err)
+		ev.HTTPStatus, ev.Error, ev.Peer = failed.status, failed.message, c.peer
+		writeError(w, failed)
+	default:
 		ev.HTTPStatus = http.StatusOK
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
-		// An error means that the caller went away, which the API server reports by
-		// itself. But net/http may then still be about to read the buffer, so it is
-		// not used again.
-		if _, err := w.Write(buf.Bytes()); err == nil {
-			h.release(buf)
-		}
-		// The caller need not wait for the observer. Where the answer cannot be sent
-		// at once, it is sent when the handler returns.
-		_ = http.NewResponseController(w).Flush()
+		h.send(c, w, buf)
 	}
 	ev.Duration = h.cfg.Now().Sub(start)
 	h.cfg.Observe(ev)
+}
+
+// send sends the answer in buf.
+func (h *handler) send(c *call, w http.ResponseWriter, buf *bytes.Buffer) {
+	c.answers(buf.Cap())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
+	// An error means that the caller went away, which the API server reports by
+	// itself. But net/http may then still be about to read the buffer, so it is
+	// not used again.
+	if _, err := w.Write(buf.Bytes()); err == nil {
+		h.release(buf)
+	}
+	// The caller need not wait for the observer. Where the answer cannot be sent
+	// at once, it is sent when the handler returns.
+	_ = c.control.Flush()
+}
+
+// asHTTPError returns how an error other than a rejection is answered.
+func asHTTPError(err error) *httpError {
+	var h *httpError
+	if !errors.As(err, &h) {
+		h = &httpError{http.StatusServiceUnavailable, "the caller has gone"}
+	}
+	return h
 }
 
 func writeError(w http.ResponseWriter, err *httpError) {
@@ -124,29 +164,48 @@ func writeError(w http.ResponseWriter, err *httpError) {
 }
 
 // serve reads a call's body into buf and then, where the body was, writes the
-// answer.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (Event, *httpError) {
+// answer. The event of an error has no more than what a panic left.
+func (h *handler) serve(c *call, w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (Event, error) {
 	if err := checkCall(r); err != nil {
 		return Event{}, err
 	}
-	if err := readBody(w, r, buf); err != nil {
+	if err := c.readBody(w, r, buf); err != nil {
 		return Event{}, err
 	}
-	release, err := h.acquire(r.Context(), timeout(r))
+	if err := c.enter(); err != nil {
+		return Event{}, err
+	}
+	h.cfg.InFlight(1)
+	defer h.cfg.InFlight(-1)
+	done, err := c.begin(cost(buf.Bytes()))
 	if err != nil {
 		return Event{}, err
 	}
-	defer release()
+	defer done()
+	return h.answer(c.ctx, buf, r.URL.Path)
+}
 
+// answer decides about the review in buf and writes the answer there. A panic
+// outside of what is done for one pod has no review to answer with.
+func (h *handler) answer(ctx context.Context, buf *bytes.Buffer, path string) (ev Event, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			ev = Event{Stack: stack()}
+			err = &httpError{http.StatusInternalServerError, clip(fmt.Sprintf("panic: %v", p), maxError)}
+		}
+	}()
 	rev, decodeErr := decodeReview(buf.Bytes())
 	if decodeErr != nil {
-		return Event{}, &httpError{http.StatusBadRequest, decodeErr.Error()}
+		return Event{}, &httpError{http.StatusBadRequest, clip(decodeErr.Error(), maxError)}
 	}
-	resp, ev := h.handle(r.Context(), rev.Request, r.URL.Path)
+	if n := len(rev.Request.UID); n > maxUID {
+		return Event{}, &httpError{http.StatusBadRequest, fmt.Sprintf("field request.uid has %d bytes, more than %d: API servers send 36", n, maxUID)}
+	}
+	resp, ev := h.handle(ctx, rev.Request, path)
 	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: resp}
 	buf.Reset()
 	if err := out.write(buf); err != nil {
-		return Event{}, &httpError{http.StatusInternalServerError, "the answer cannot be encoded: " + err.Error()}
+		return Event{}, &httpError{http.StatusInternalServerError, clip("the answer cannot be encoded: "+err.Error(), maxError)}
 	}
 	return ev, nil
 }
@@ -174,12 +233,12 @@ func (h *handler) release(buf *bytes.Buffer) {
 }
 
 // checkCall checks what is known before the body is read.
-func checkCall(r *http.Request) *httpError {
+func checkCall(r *http.Request) error {
 	if r.Method != http.MethodPost {
-		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method))}
+		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method, maxQuoted))}
 	}
 	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
-		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType))}
+		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType, maxQuoted))}
 	}
 	if r.ContentLength > MaxBodyBytes {
 		return tooLarge()
@@ -197,54 +256,4 @@ func isJSON(contentType string) bool {
 
 func tooLarge() *httpError {
 	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", MaxBodyBytes)}
-}
-
-func readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *httpError {
-	// ReadFrom wants MinRead bytes of room to find the end. The length is -1 when it
-	// is not known.
-	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
-	var large *http.MaxBytesError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &large):
-		return tooLarge()
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return &httpError{http.StatusBadRequest, "the body ended before its Content-Length"}
-	default:
-		return &httpError{http.StatusBadRequest, "the body cannot be read: " + err.Error()}
-	}
-}
-
-// acquire waits until a request may be handled, at most for timeout. The returned
-// function lets the next one go on.
-func (h *handler) acquire(ctx context.Context, timeout time.Duration) (release func(), _ *httpError) {
-	if h.slots == nil {
-		return func() {}, nil
-	}
-	release = func() { <-h.slots }
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	default:
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	select {
-	case h.slots <- struct{}{}:
-		return release, nil
-	case <-ctx.Done():
-		return nil, &httpError{http.StatusServiceUnavailable, "too busy to work on this request in time: try again"}
-	}
-}
-
-// timeout returns how long the caller waits for an answer, which API servers say
-// in the query.
-func timeout(r *http.Request) time.Duration {
-	d, err := time.ParseDuration(r.URL.Query().Get("timeout"))
-	if err != nil || d <= 0 {
-		return defaultTimeout
-	}
-	return min(d, maxTimeout)
 }

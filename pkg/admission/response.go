@@ -64,7 +64,7 @@ func patched(d decide.Decision, patch []byte) response {
 // that is, in the terms of the Kubernetes API.
 func denied(d decide.Decision, code int, reason string) response {
 	return response{
-		Status:           &status{Status: "Failure", Message: d.Message, Reason: reason, Code: code},
+		Status:           &status{Status: "Failure", Message: clip(d.Message, maxMessage), Reason: reason, Code: code},
 		AuditAnnotations: auditAnnotations{Decision: d.Code},
 		decision:         d,
 	}

@@ -3,7 +3,6 @@ package admission
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -102,7 +101,7 @@ func decodeReview(body []byte) (*review, error) {
 	}
 	if r.Kind != "AdmissionReview" || (r.APIVersion != reviewV1 && r.APIVersion != reviewV1beta1) {
 		return nil, fmt.Errorf("apiVersion %q, kind %q are not understood: send kind AdmissionReview of %s or %s",
-			clip(r.APIVersion), clip(r.Kind), reviewV1, reviewV1beta1)
+			clip(r.APIVersion, maxQuoted), clip(r.Kind, maxQuoted), reviewV1, reviewV1beta1)
 	}
 	if r.Request == nil {
 		return nil, errors.New("the AdmissionReview has no request: set field request")
@@ -118,13 +117,4 @@ func unmarshal(body []byte, opts ...jsonv2.Options) (*review, error) {
 	var r review
 	err := jsonv2.Unmarshal(body, &r, jsonv1.DefaultOptionsV1(), jsonv2.JoinOptions(opts...))
 	return &r, err
-}
-
-// clip shortens a caller's text for a message.
-func clip(s string) string {
-	const most = 80
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
 }

@@ -130,7 +130,7 @@ func TestClip(t *testing.T) {
 		strings.Repeat("a", 81):               strings.Repeat("a", 80) + "...",
 		"a" + strings.Repeat("é", 40) + "end": "a" + strings.Repeat("é", 39) + "...",
 	} {
-		if got := clip(in); got != want {
+		if got := clip(in, maxQuoted); got != want {
 			t.Errorf("clip(%q) = %q, want %q", in, got, want)
 		}
 	}

@@ -53,6 +53,15 @@ func New(build Build, now func() time.Time) *Metrics {
 	return m
 }
 
+// DroppedLogLines sets the function that returns how many log lines could not be
+// written; it is called at each scrape. It may be called once.
+func (m *Metrics) DroppedLogLines(count func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sidecar_injector_log_lines_dropped_total",
+		Help: "Log lines dropped because standard error was not read in time.",
+	}, func() float64 { return float64(count()) }))
+}
+
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

@@ -15,11 +15,11 @@ func newServing() serving {
 		}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sidecar_injector_rejected_total",
-			Help: "Calls turned away unread because a limit was reached: requests, bytes, connections.",
+			Help: "Callers turned away because of a limit: requests, bytes, connections, reading (bodies being read), pace (a body that does not come), time (no turn in the caller's time), identity (the name in the caller's certificate).",
 		}, []string{"limit"}),
 	}
 	// A series that is absent until it counts cannot be alerted on with rate().
-	for _, limit := range []string{"requests", "bytes", "connections"} {
+	for _, limit := range []string{"requests", "bytes", "connections", "reading", "pace", "time", "identity"} {
 		s.rejected.WithLabelValues(limit)
 	}
 	return s
@@ -32,5 +32,5 @@ func (s *serving) all() []prometheus.Collector {
 // InFlight changes the number of calls being answered.
 func (s *serving) InFlight(delta int) { s.inFlight.Add(float64(delta)) }
 
-// Rejected counts a call turned away because of the named limit.
+// Rejected counts a caller turned away because of the named limit.
 func (s *serving) Rejected(limit string) { s.rejected.WithLabelValues(limit).Inc() }

@@ -64,30 +64,36 @@ a restart; a bad one never does, the last good one stays.`,
 // serve runs the server until ctx is done and what is open has finished.
 func (p *program) serve(ctx context.Context, o *options) error {
 	level, _ := parseLevel(o.logLevel) // the flags are valid
-	log := cli.NewLogger(p.stderr, o.logFormat, level)
+	var log *slog.Logger
+	lines := newLogWriter(p.stderr, func(n int64) {
+		log.Warn("log lines were dropped because standard error was not read in time", "lines", n)
+	})
+	defer lines.Close()
+	log = cli.NewLogger(lines, o.logFormat, level)
 	if len(o.ignored) > 0 {
 		log.Warn("flags of the classic injector that have no meaning any more", "flags", strings.Join(o.ignored, " "))
 	}
-	p.limitMemory(log)
+	limit := p.limitMemory(log)
 	log.Info("sidecar-injector starts", "version", p.build.Version, "revision", o.server.Revision)
 
 	server := o.server
 	server.TemplateEnv = o.templateEnvironment(p.env)
 	server.RotationPolicy.ReadOnly = !o.rotateCertificates
-	server.Build, server.Log = p.build, log
+	server.Build, server.Log, server.DroppedLogLines = p.build, log, lines.Dropped
+	server.Limits.Bytes, server.Limits.Work = memlimit.Divide(limit)
 	return serve.Run(ctx, server)
 }
 
 // limitMemory sets Go's soft memory limit by the container's, unless the
-// environment sets one.
-func (p *program) limitMemory(log *slog.Logger) {
-	if _, set := p.env["GOMEMLIMIT"]; set {
-		return
+// environment sets one, and returns what it is.
+func (p *program) limitMemory(log *slog.Logger) int64 {
+	if _, set := p.env["GOMEMLIMIT"]; !set {
+		if limit := memlimit.FromContainer(os.DirFS("/")); limit > 0 {
+			debug.SetMemoryLimit(limit)
+			log.Debug("memory limit", "bytes", limit)
+		}
 	}
-	if limit := memlimit.FromContainer(os.DirFS("/")); limit > 0 {
-		debug.SetMemoryLimit(limit)
-		log.Debug("memory limit", "bytes", limit)
-	}
+	return debug.SetMemoryLimit(-1) // changes nothing
 }
 
 func (p *program) versionCommand() *cobra.Command {

@@ -44,6 +44,7 @@ func (o *options) addServeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.server.KeyFile, "tlsKeyFile", "/etc/istio/certs/key.pem", "`file` with the serving certificate's private key (PEM)")
 	f.StringVar(&o.server.CAFile, "caCertFile", "/etc/istio/certs/root-cert.pem", "`file` with the CA certificates that callers trust (PEM)")
 	f.StringVar(&o.server.ClientCAFile, "clientCAFile", "", "CA `file` (PEM): callers must present a certificate of one of its CAs; empty asks for none")
+	f.StringSliceVar(&o.server.ClientNames, "clientNames", nil, "`names` of callers, comma separated: a certificate of --clientCAFile must have one as its common name or a DNS name; empty lets in all")
 	f.IntVar(&o.server.Port, "port", 443, "webhook `port`; 0 picks a free one and logs it")
 	f.IntVar(&o.server.MonitoringPort, "monitoringPort", 15014, "`port` for /metrics, /healthz, /readyz, /version, /debug/config in plain HTTP; 0 picks a free one and logs it")
 	f.DurationVar(&o.server.HealthCheckInterval, "healthCheckInterval", 0, "how often to touch --healthCheckFile after a good TLS request to itself; 0 turns it off")
@@ -109,6 +110,9 @@ func (o *options) validate(flags *pflag.FlagSet) error {
 	}
 	if o.server.ReconcileWebhookConfig && (len(o.server.WebhookConfigNames) == 0 || slices.Contains(o.server.WebhookConfigNames, "")) {
 		bad("webhookConfigName", strings.Join(o.server.WebhookConfigNames, ","), "must name a MutatingWebhookConfiguration, or set --reconcileWebhookConfig=false")
+	}
+	if names := o.server.ClientNames; len(names) > 0 && (o.server.ClientCAFile == "" || slices.Contains(names, "")) {
+		bad("clientNames", strings.Join(names, ","), "must be names, and need --clientCAFile")
 	}
 	if o.server.ReconcileWebhookConfig && o.server.WebhookName == "" {
 		bad("webhookName", "", "must name the webhook entry, or set --reconcileWebhookConfig=false")

@@ -1,0 +1,122 @@
+package admission
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/fair"
+)
+
+const (
+	// DefaultMaxRequests whose bodies are in, at one time: the mutating requests that
+	// five API servers of default size have in flight.
+	DefaultMaxRequests = 1024
+	// DefaultMaxReading is how many bodies are read at one time. Nobody sends more
+	// than he may have open, so it is the same number; they have their own, so that
+	// those who send nothing take no place of those who have sent all.
+	DefaultMaxReading = DefaultMaxRequests
+	// DefaultMaxBytes of bodies and answers in memory at one time. A usual review is
+	// some 10 KiB, so the usual 1,024 fit twice over; of the largest there may be
+	// four.
+	DefaultMaxBytes = 32 << 20
+	// DefaultMaxWork is the memory that pods being injected may need at one time, by
+	// estimate: what is left of 256 MiB after all that is counted elsewhere.
+	DefaultMaxWork = 96 << 20
+)
+
+// The names of the limits, in [Rejection].
+const (
+	LimitReading  = "reading"  // bodies being read
+	LimitRequests = "requests" // requests whose body is in
+	LimitBytes    = "bytes"    // of bodies and answers
+	LimitPace     = "pace"     // of a body's arrival
+	LimitTime     = "time"     // for the answer
+)
+
+// Limits of what may be open at one time; zero means the default. What a peer may
+// have of each is bounded only while there is none left and another peer needs it:
+// then the request that the greediest peer has had the longest is turned away,
+// unless a pod is being injected for it.
+type Limits struct {
+	// Reading is the number of requests whose bodies are being read.
+	Reading int
+	// Requests is the number of those whose bodies are in.
+	Requests int
+	// Bytes of memory that hold bodies and answers.
+	Bytes int64
+	// Work is the memory that pods being injected may need, by estimate.
+	Work int64
+}
+
+// Rejection is a call that was turned away because of a limit.
+type Rejection struct {
+	// Peer is whoever sent it.
+	Peer string
+	// Limit is one of the names above.
+	Limit string
+	// Message is what the caller was told.
+	Message string
+}
+
+func (r *Rejection) Error() string { return r.Message }
+
+// status is how a rejection is answered. Kubernetes' client obeys a Retry-After and
+// tries again while the webhook call's timeout lasts, often on another replica.
+func (r *Rejection) status() int {
+	switch r.Limit {
+	case LimitPace:
+		return http.StatusRequestTimeout
+	case LimitTime:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusTooManyRequests
+}
+
+// room is what requests take their parts of.
+type room struct {
+	limits                 Limits
+	reading, places, bytes *fair.Pool
+	small, large           *fair.Gate // turns of work, for pods of at most smallCost and for others
+	paceTime               time.Duration
+}
+
+func newRoom(l Limits, parallel int) *room {
+	or := func(n, otherwise int64) int64 {
+		if n == 0 {
+			return otherwise
+		}
+		return n
+	}
+	l.Reading = int(or(int64(l.Reading), DefaultMaxReading))
+	l.Requests = int(or(int64(l.Requests), DefaultMaxRequests))
+	l.Bytes, l.Work = or(l.Bytes, DefaultMaxBytes), or(l.Work, DefaultMaxWork)
+	if parallel == 0 {
+		parallel = math.MaxInt
+	}
+	return &room{
+		limits:  l,
+		reading: fair.NewPool(int64(l.Reading)), places: fair.NewPool(int64(l.Requests)), bytes: fair.NewPool(l.Bytes),
+		small: fair.NewGate(l.Work/smallShare, parallel), large: fair.NewGate(l.Work-l.Work/smallShare, parallel),
+		paceTime: paceTime,
+	}
+}
+
+// rejection says why a limit turned a peer's request away.
+func (m *room) rejection(peer, limit string) *Rejection {
+	r := &Rejection{Peer: peer, Limit: limit}
+	switch limit {
+	case LimitReading:
+		r.Message = fmt.Sprintf("%d requests are being read already, try again", m.limits.Reading)
+	case LimitRequests:
+		r.Message = fmt.Sprintf("%d requests are open already, try again", m.limits.Requests)
+	case LimitBytes:
+		r.Message = fmt.Sprintf("open requests hold %d bytes already, try again", m.limits.Bytes)
+	case LimitPace:
+		r.Message = fmt.Sprintf("the body does not come: send at least %d bytes in %s, or its end", paceBytes, m.paceTime)
+	case LimitTime:
+		r.Message = "too busy to work on this request in time: try again"
+	}
+	return r
+}
