@@ -1,7 +1,9 @@
 package clientauth
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -69,5 +71,40 @@ func TestStartNeedsCAs(t *testing.T) {
 		if err := group.Stop(); err != nil {
 			t.Errorf("a part was left in the group: %v", err)
 		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	certificate := func(common string, dns ...string) tls.ConnectionState {
+		return tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Subject: pkix.Name{CommonName: common}, DNSNames: dns, Raw: []byte(common)}}}
+	}
+	own, err := newOwnCertificate(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused []string
+	named := &Callers{names: []string{"api-server", "proxy.mesh"}, own: own, refused: func(names string) { refused = append(refused, names) }}
+	anybody := &Callers{own: own}
+	for _, tt := range []struct {
+		name  string
+		state tls.ConnectionState
+		want  bool
+	}{
+		{"common name", certificate("api-server"), true},
+		{"DNS name", certificate("x", "y", "proxy.mesh"), true},
+		{"another", certificate("mallory", "api-server.evil"), false},
+		{"none", certificate(""), false},
+		{"long", certificate(strings.Repeat("é", 1000)), false},
+		{"its own", tls.ConnectionState{PeerCertificates: []*x509.Certificate{own.Leaf}}, true},
+	} {
+		if err := named.Verify(tt.state); (err == nil) != tt.want {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if err := anybody.Verify(tt.state); err != nil {
+			t.Errorf("%s, where no names are given: %v", tt.name, err)
+		}
+	}
+	if len(refused) != 3 || refused[0] != `["mallory" "api-server.evil"]` || len(refused[2]) > maxNames {
+		t.Errorf("told of %.300q", refused)
 	}
 }

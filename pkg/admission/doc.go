@@ -6,13 +6,16 @@
 // # What is checked, and when
 //
 // Method, content type and declared length are checked before the body is read.
-// The body is read under [MaxBodyBytes]. Only then does a request wait for its
-// turn, see [Config.Parallel], so that a caller who sends slowly holds up nobody.
+// The body is read under [MaxBodyBytes], and must come at a least pace. Only when it
+// is in does a request take one of the places, and wait until there is memory and a
+// turn for the work, see [Limits] and [Config.Parallel]; so a caller who sends slowly
+// holds up nobody. A call ends, wherever it is, when its caller stops waiting.
 //
 // # What is answered
 //
 // Whatever is no AdmissionReview gets an HTTP error. A review always gets a
 // review: an object that is not a pod being created is allowed unchanged, a pod
 // gets the engine's patch or is allowed without one, and a pod that cannot be
-// injected is denied with the engine's message. A panic denies the one pod.
+// injected is denied with the engine's message. A panic denies the one pod. A call
+// that a limit turned away gets 429 and is told as a [Rejection].
 package admission

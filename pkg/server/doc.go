@@ -4,9 +4,10 @@
 // # Limits
 //
 // Every connection, header, body and answer has a limit and a time; each is argued
-// where it is defined. [Options.MaxConnections] bounds the connections, [Limit]
-// the open requests and the bytes of their bodies. What is beyond a limit is
-// refused at once, so that callers try elsewhere instead of waiting.
+// where it is defined. [Options.MaxConnections] bounds the connections. Where there
+// are no more, the peer that has the most of them yields: first what is idle or has
+// sent no request, and to a peer with fewer also the others. [Peer] names the peer
+// for handlers that divide something among peers as well.
 //
 // # The end
 //

@@ -67,6 +67,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--nativeSidecars=maybe"}, `invalid --nativeSidecars "maybe": must be "auto", "on" or "off"`},
 		{[]string{"--platform=aix"}, `invalid --platform "aix": must be "openshift" or empty`},
 		{[]string{"--injectConfig="}, `invalid --injectConfig "": must name a file`},
+		{[]string{"--clientNames=a"}, `invalid --clientNames "a": must be names, and need --clientCAFile`},
 		{[]string{"--injectConfigMap=istio"}, `invalid --injectConfigMap "istio": must have the form namespace/name`},
 		{[]string{"--meshConfigMap=a/b/c"}, `invalid --meshConfigMap "a/b/c": must have the form namespace/name`},
 		{[]string{"--certSecret=/x"}, `invalid --certSecret "/x": must have the form namespace/name`},
