@@ -31,7 +31,7 @@ func TestNotes(t *testing.T) {
 		{"classic image", []string{"image=sidecar_injector"}, []string{"image as a bare name is deprecated"}, "One replica"},
 		{"classic policy", []string{"global.proxy.autoInject=disabled"}, []string{"autoInject is deprecated", "policy disabled"}, "One replica"},
 		{"classic affinity", []string{"podAntiAffinityLabelSelector[0].key=a", "podAntiAffinityLabelSelector[0].operator=Exists"}, []string{"podAntiAffinityLabelSelector"}, "One replica"},
-		{"cert-manager", []string{"certs.mode=certManager", "webhook.reconcile=false"}, []string{"by cert-manager"}, "Look at this again"},
+		{"cert-manager", []string{"certs.mode=certManager"}, []string{"by cert-manager"}, "Look at this again"},
 		{"job", []string{"certs.bootstrap=job"}, []string{"the CronJob istio-sidecar-injector-certs"}, "Look at this again"},
 		{"caBundle left alone", []string{"webhook.reconcile=false"}, []string{"put the CA into the webhook configuration yourself"}, "deprecated"},
 		{"the proxy's image", []string{"global.hub=example.com/mesh"}, []string{"The injector runs ghcr.io/sidecar-injector/sidecar_injector:"}, "deprecated"},

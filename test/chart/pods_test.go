@@ -91,6 +91,29 @@ func TestOwnPodsDeclineInjection(t *testing.T) {
 	})
 }
 
+// Every pod goes to the nodes that the affinity names; what it says of other pods
+// is about the servers.
+func TestNodeAffinityReachesEveryPod(t *testing.T) {
+	in := install{set: []string{
+		"certs.bootstrap=job", "validate.enabled=true",
+		"affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key=pool",
+		"affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].operator=Exists",
+		"affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey=kubernetes.io/hostname",
+	}}
+	pods := podsOf(t, in.render(t))
+	if len(pods) != 5 {
+		t.Errorf("%d pods, want those of the Deployment, the Job, the CronJob, the validation and the test", len(pods))
+	}
+	for _, p := range pods {
+		a := p.spec.Affinity
+		if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+			t.Errorf("%s: affinity %v, want that of nodes", p.owner.id(), a)
+		} else if server := p.owner.GetKind() == "Deployment"; server != (a.PodAntiAffinity != nil) {
+			t.Errorf("%s: affinity to pods %v", p.owner.id(), a.PodAntiAffinity)
+		}
+	}
+}
+
 func TestDeployment(t *testing.T) {
 	d := into[appsv1.Deployment](t, one(t, install{}.render(t), "Deployment", ""))
 	if *d.Spec.Replicas != 2 {

@@ -11,7 +11,7 @@ spec:
   serviceAccountName: {{ include "istio-sidecar-injector.certJobAccountName" . }}
   automountServiceAccountToken: true
   restartPolicy: OnFailure
-  {{- include "istio-sidecar-injector.podBase" . | nindent 2 }}
+  {{- include "istio-sidecar-injector.jobPodBase" . | nindent 2 }}
   containers:
     - name: cert-bootstrap
       {{- include "istio-sidecar-injector.containerBase" . | nindent 6 }}

@@ -16,9 +16,6 @@ enableNamespacesByDefault has no effect together with revision.
 {{- if and (not .Values.webhook.reconcile) (ne .Values.certs.mode "certManager") }}
 webhook.reconcile is false: put the CA into the webhook configuration yourself, the API server does not trust the injector before.
 {{- end }}
-{{- if and (eq .Values.certs.mode "certManager") .Values.webhook.reconcile }}
-certs.mode certManager: cert-manager's CA injector keeps the caBundle; webhook.reconcile has no effect.
-{{- end }}
 {{- $own := kindIs "map" .Values.image | ternary .Values.image dict }}
 {{- if or (and .Values.global.hub (not $own.hub)) (and .Values.global.tag (not $own.tag)) }}
 global.hub and global.tag choose the proxy's image alone. The injector runs {{ include "istio-sidecar-injector.image" . }}: set image.hub and image.tag for another.

@@ -40,6 +40,19 @@ tolerations:
 {{- end }}
 {{- end }}
 
+{{/*
+Fields of a pod of a job or of the test: those of every pod, and the nodes that the
+affinity allows. What it says of other pods is about the servers.
+*/}}
+{{- define "istio-sidecar-injector.jobPodBase" -}}
+{{- include "istio-sidecar-injector.podBase" . }}
+{{- with .Values.affinity.nodeAffinity }}
+affinity:
+  nodeAffinity:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- end }}
+
 {{/* One term of the classic pod anti-affinity, whose values are a comma separated string. */}}
 {{- define "istio-sidecar-injector.antiAffinityTerm" -}}
 topologyKey: {{ .topologyKey | default "kubernetes.io/hostname" }}
