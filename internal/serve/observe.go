@@ -62,6 +62,7 @@ func attributes(ev admission.Event) []slog.Attr {
 		attrs := []slog.Attr{
 			slog.Int("status", ev.HTTPStatus),
 			slog.String("peer", ev.Peer),
+			slog.String("address", ev.Address),
 			slog.String("error", ev.Error),
 			slog.Int64("microseconds", ev.Duration.Microseconds()),
 		}
@@ -70,7 +71,7 @@ func attributes(ev admission.Event) []slog.Attr {
 		}
 		return attrs
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 14)
 	attrs = append(attrs,
 		slog.String("decision", string(ev.Decision)),
 		slog.String("namespace", ev.Namespace),
@@ -78,6 +79,8 @@ func attributes(ev admission.Event) []slog.Attr {
 		slog.String("owner", owner(ev)),
 		slog.String("uid", ev.UID),
 		slog.String("templates", strings.Join(ev.Templates, ",")),
+		slog.String("peer", ev.Peer),
+		slog.String("address", ev.Address),
 		slog.Int64("microseconds", ev.Duration.Microseconds()),
 	)
 	if ev.DryRun {

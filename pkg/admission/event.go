@@ -15,7 +15,7 @@ const NotApplicable decide.Code = "not-applicable"
 // is cut to a length that suits a log.
 type Event struct {
 	// HTTPStatus is the status of the HTTP answer. Unless it is 200 there was no
-	// review to decide about; then only Error and Duration are set.
+	// review to decide about; of what follows Peer, only Duration is set then.
 	HTTPStatus int
 	// Error is why no decision was made, or, for a decision that came from a
 	// panic, that panic. Empty when all went well.
@@ -25,8 +25,9 @@ type Event struct {
 	Limit string
 	// Stack is the goroutine's stack after a panic; for logs only.
 	Stack []byte
-	// Peer is whoever sent a call that is not answered with 200.
-	Peer string
+	// Peer is whoever sent the call, and Address where it came from, which is the same
+	// for a caller without a certificate.
+	Peer, Address string
 
 	// Decision, Outcome and Message are those of the decision about the pod.
 	Decision decide.Code

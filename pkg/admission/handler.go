@@ -51,9 +51,9 @@ type Config struct {
 	Parallel int
 	// Limits of what is open at one time.
 	Limits Limits
-	// Peer names whoever sent a request: what is short is divided among peers. Nil
-	// counts all callers as one.
-	Peer func(*http.Request) string
+	// Peer names whoever sent a request, and says from which address, for the log: what
+	// is short is divided among peers. Nil counts all callers as one.
+	Peer func(*http.Request) (name, address string)
 	// InFlight is told the changes, +1 and -1, of the number of requests whose body is
 	// in and that are not answered yet; may be nil.
 	InFlight func(delta int)
@@ -68,7 +68,7 @@ func NewHandler(cfg Config) http.Handler {
 		cfg.Now = time.Now
 	}
 	if cfg.Peer == nil {
-		cfg.Peer = func(*http.Request) string { return "" }
+		cfg.Peer = func(*http.Request) (name, address string) { return "", "" }
 	}
 	if cfg.InFlight == nil {
 		cfg.InFlight = func(int) {}
@@ -99,7 +99,8 @@ func (e *httpError) Error() string { return e.message }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.cfg.Now()
-	c := h.room.newCall(w, r, h.cfg.Peer(r))
+	peer, address := h.cfg.Peer(r)
+	c := h.room.newCall(w, r, peer)
 	defer c.end()
 	buf := h.buffer()
 	ev, err := h.serve(c, w, r, buf)
@@ -111,20 +112,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &rejection):
 		h.release(buf)
-		ev = Event{HTTPStatus: rejection.status(), Error: rejection.Message, Peer: c.peer, Limit: rejection.Limit}
+		ev = Event{HTTPStatus: rejection.status(), Error: rejection.Message, Limit: rejection.Limit}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, rejection.Message, ev.HTTPStatus)
 		h.cfg.Rejected(rejection)
 	case err != nil:
 		h.release(buf)
 		failed := asHTTPError(err)
-		ev.HTTPStatus, ev.Error, ev.Peer = failed.status, failed.message, c.peer
+		ev.HTTPStatus, ev.Error = failed.status, failed.message
 		writeError(w, failed)
 	default:
 		ev.HTTPStatus = http.StatusOK
 		h.send(c, w, buf)
 	}
-	ev.Duration = h.cfg.Now().Sub(start)
+	ev.Peer, ev.Address, ev.Duration = peer, address, h.cfg.Now().Sub(start)
 	h.cfg.Observe(ev)
 }
 

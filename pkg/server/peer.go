@@ -11,15 +11,16 @@ import (
 const maxPeerName = 128
 
 // Peer names whoever sent the request: by the name in the certificate that it
-// presented and that was verified, else by its address without the port. What is
-// divided among callers is divided among peers.
-func Peer(r *http.Request) string {
+// presented and that was verified, else by its address. What is divided among
+// callers is divided among peers. address is where it called from, without the port.
+func Peer(r *http.Request) (name, address string) {
+	address = peerOfAddress(r.RemoteAddr)
 	if r.TLS != nil {
 		if name, ok := certificateName(r.TLS); ok {
-			return name
+			return name, address
 		}
 	}
-	return peerOfAddress(r.RemoteAddr)
+	return address, address
 }
 
 // certificateName returns the name in a verified client certificate.
