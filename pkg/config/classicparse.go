@@ -89,7 +89,7 @@ func setField(target any, key, path string, line int, v *yaml.Node, r *report) {
 		err = json.Unmarshal(text, field.Addr().Interface())
 	}
 	if err != nil {
-		r.errorf(line, path, "found %s: %s", kindOf(v), plainJSON(err))
+		r.errorf(line, path, "found %s%s", kindOf(v), problemOf(plainJSON(err)))
 	}
 }
 

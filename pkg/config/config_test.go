@@ -118,7 +118,7 @@ func TestParseErrors(t *testing.T) {
 		"empty path":         {minimal, "defaultConfig: {configPath: '', binaryPath: ''}", "", "mesh:1: defaultConfig.configPath: must not be empty"},
 		"tracer":             {minimal, "defaultConfig: {tracing: {zipkin: {address: 'x:0'}}}", "", `mesh:1: defaultConfig.tracing.zipkin.address: invalid value "x:0"`},
 		"values":             {minimal, "", "a: b: c", "values:1: not valid YAML"},
-		"large":              {strings.Repeat("#", maxSource+1), "", "", "config: 4194305 bytes are more than the 4194304"},
+		"large":              {strings.Repeat("#", maxSource+1), "", "", "config: 1048577 bytes are more than the 1048576"},
 		"classic duration":   {"policy: enabled\ntemplate: x\n", "connectTimeout: soon", "", `mesh:1: connectTimeout: found the string "soon": invalid value "soon", must be a duration`},
 		"classic duration 2": {"policy: enabled\ntemplate: x\n", "connectTimeout: 5", "", "mesh:1: connectTimeout: found the number 5: invalid value 5, must be a duration"},
 		"classic enum":       {"policy: enabled\ntemplate: x\n", "defaultConfig: {interceptionMode: NO}", "", `must be one of ["REDIRECT" "TPROXY"]`},

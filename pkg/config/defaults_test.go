@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // What a template of the classic dialect sees of a mesh that says nothing: the
@@ -119,14 +117,5 @@ func TestTheLineOfWhatIsNotYAML(t *testing.T) {
 	_, err := parse("policy: enabled\n\n\tx: y", "", "")
 	if want := "config:3: not valid YAML: found a tab character that violates indentation"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-func TestAsManyValuesAsTheBudgetAreExpanded(t *testing.T) {
-	list := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode}, {Kind: yaml.ScalarNode}}}
-	for budget, want := range map[int]bool{3: true, 2: false} {
-		if _, err := expand(list, &budget); (err == nil) != want {
-			t.Errorf("a list of two with a budget of %d: %v", budget, err)
-		}
 	}
 }

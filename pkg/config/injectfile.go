@@ -40,8 +40,39 @@ func parseInject(s Source, r *report) *Config {
 	p := &injectParser{c: c, r: r}
 	pairs(top, "", r, p.field)
 	p.dialect(top)
+	p.bounds()
 	p.finish()
 	return c
+}
+
+// bounds reports what there is too much of.
+func (p *injectParser) bounds() {
+	c := p.c
+	bound := func(n, limit int, field, what string) {
+		if n > limit {
+			p.r.errorf(0, field, "%d %s are more than the %d that a configuration may have", n, what, limit)
+		}
+	}
+	bound(len(c.Templates), maxTemplates, "templates", "templates")
+	listed := len(c.DefaultTemplates)
+	for _, list := range c.Aliases {
+		listed += len(list)
+	}
+	bound(max(listed, len(c.Aliases)), maxAliases, "aliases", "names in aliases and defaultTemplates")
+	bound(len(c.NeverInject)+len(c.AlwaysInject), maxSelectors, "neverInjectSelector", "selectors, with those of alwaysInjectSelector,")
+	bound(len(c.AllowedAnnotations)+len(c.AllowedOverrides), maxAllowed, "allowedAnnotations", "names, with those of allowedOverrides,")
+	bytes := 0
+	for k, v := range c.InjectedAnnotations {
+		bytes += len(k) + len(v)
+	}
+	bound(bytes, maxAnnotations, "injectedAnnotations", "bytes")
+}
+
+// named reports a name that is too long.
+func (p *injectParser) named(field, name string, k *yaml.Node) {
+	if len(name) > maxName {
+		p.r.errorf(k.Line, field, "a name of %d bytes is longer than the %d that it may have", len(name), maxName)
+	}
 }
 
 type injectParser struct {
@@ -66,6 +97,7 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 		p.c.DefaultTemplates = p.list(key, k, v)
 	case "aliases":
 		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
+			p.named(key, name, k)
 			p.c.Aliases[name] = p.list(key+"."+name, k, v)
 		})
 	case "neverInjectSelector":
@@ -109,6 +141,7 @@ func (p *injectParser) dialect(top *yaml.Node) {
 			p.r.errorf(p.templates.Line, "templates", "holds no template, every pod would be refused")
 		}
 		pairs(p.templates, "templates.", p.r, func(name string, k, v *yaml.Node) {
+			p.named("templates", name, k)
 			c.Templates[name] = p.text("templates."+name, k, v)
 			c.TemplateLines[name] = textLine(v)
 		})
@@ -131,7 +164,7 @@ func (p *injectParser) finish() {
 	case "":
 		p.r.errorf(p.policyLine, "policy", `is not set, must be "enabled" or "disabled"`)
 	default:
-		p.r.errorf(p.policyLine, "policy", `invalid value %q, must be "enabled" or "disabled"`, c.Policy)
+		p.r.errorf(p.policyLine, "policy", `invalid value %s, must be "enabled" or "disabled"`, shown("%.60q", c.Policy))
 	}
 	if c.Dialect == Classic && c.AllowedOverrides != nil {
 		p.r.errorf(p.overridesLine, "allowedOverrides", "has no meaning in the classic dialect, where a pod cannot declare an injected container: remove it")
@@ -151,7 +184,7 @@ func (p *injectParser) finish() {
 	for alias, list := range c.Aliases {
 		for _, name := range list {
 			if _, ok := c.Templates[name]; !ok {
-				p.r.notef(0, "aliases."+alias, "there is no template named %q: pods that use this alias will be refused; templates are %s", name, names(c.Templates))
+				p.r.notef(0, "aliases."+alias, "there is no template named %s: pods that use this alias will be refused; templates are %s", shown("%.100q", name), names(c.Templates))
 			}
 		}
 	}
@@ -164,7 +197,7 @@ func (p *injectParser) defined(field, name string) {
 		return
 	}
 	if _, ok := p.c.Templates[name]; !ok {
-		p.r.errorf(p.defaultsLine, field, "there is no template named %q; templates are %s", name, names(p.c.Templates))
+		p.r.errorf(p.defaultsLine, field, "there is no template named %s; templates are %s", shown("%.100q", name), names(p.c.Templates))
 	}
 }
 
@@ -217,7 +250,7 @@ func (p *injectParser) selectors(field string, k, v *yaml.Node) []metav1.LabelSe
 	out := make([]metav1.LabelSelector, len(v.Content))
 	for i, item := range v.Content {
 		if err := decodeSelector(resolve(item), &out[i]); err != nil {
-			p.r.errorf(item.Line, fmt.Sprintf("%s[%d]", field, i), "not a label selector: %v", err)
+			p.r.errorf(item.Line, fmt.Sprintf("%s[%d]", field, i), "not a label selector%s", given{fmt.Sprintf(": %.300v", err), ""})
 		}
 	}
 	return out
@@ -255,8 +288,14 @@ func names[V any](m map[string]V) string {
 		out = append(out, k)
 	}
 	slices.Sort(out)
-	return strings.Join(out, ", ")
+	if more := len(out) - maxListed; more > 0 {
+		return fmt.Sprintf("%s and %d more", cut(strings.Join(out[:maxListed], ", "), maxField), more)
+	}
+	return cut(strings.Join(out, ", "), maxField)
 }
+
+// maxListed is how many names a message lists.
+const maxListed = 20
 
 // similar reports whether two names differ by case, or by at most two letters
 // added, dropped or changed.

@@ -102,27 +102,31 @@ func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
 	checkPort(mesh.ProxyInboundListenPort, "proxyInboundListenPort", r)
 	for _, p := range validateProxyConfig(mesh.DefaultConfig) {
 		field := "defaultConfig." + p.field
-		r.errorf(r.line(field), field, "%s", p.problem)
+		r.errorf(r.line(field), field, p.format, p.args...)
 	}
 	return mesh
 }
 
 func mergeProviders(defaults, given []*meshconfig.MeshConfig_ExtensionProvider) []*meshconfig.MeshConfig_ExtensionProvider {
 	out := slices.Clone(defaults)
+	place := make(map[string]int, len(defaults)+len(given))
+	for i, d := range defaults {
+		place[d.Name] = i
+	}
 	for _, g := range given {
-		i := slices.IndexFunc(out, func(d *meshconfig.MeshConfig_ExtensionProvider) bool { return d.Name == g.Name })
-		if i < 0 {
-			out = append(out, g)
-		} else {
+		if i, ok := place[g.Name]; ok {
 			out[i] = g
+			continue
 		}
+		place[g.Name] = len(out)
+		out = append(out, g)
 	}
 	return out
 }
 
 func checkPort(port int32, field string, r *report) {
 	if port < 0 || port > 65535 {
-		r.errorf(r.line(field), field, "invalid value %d, must be a port from 0 to 65535", port)
+		r.errorf(r.line(field), field, "invalid value %s, must be a port from 0 to 65535", shown("%d", port))
 	}
 }
 
@@ -139,7 +143,7 @@ func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshc
 	}
 	if len(r.errs) == 0 {
 		for _, p := range validateProxyConfig(out) {
-			r.errorf(r.line(p.field), p.field, "%s", p.problem)
+			r.errorf(r.line(p.field), p.field, p.format, p.args...)
 		}
 	}
 	_, err := join(r)

@@ -33,7 +33,7 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	}
 	text, err := toJSON(v)
 	if err != nil {
-		r.errorf(line, path, "%v", err)
+		r.errorf(line, path, "not usable%s", problemOf(err.Error()))
 		return
 	}
 	r.at(path, line)
@@ -44,12 +44,12 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	if err != nil && strings.Contains(err.Error(), "unknown field") {
 		// Not from the start, because this also lets unknown names of
 		// enumerations pass.
-		r.notef(line, path, "%s, ignored", protoProblem(err))
+		r.notef(line, path, "%.300s, ignored", protoProblem(err))
 		one = msg.New()
 		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, one.Interface())
 	}
 	if err != nil {
-		r.errorf(line, path, "found %s: %s", kindOf(v), protoProblem(err))
+		r.errorf(line, path, "found %s%s", kindOf(v), problemOf(protoProblem(err)))
 		return
 	}
 	if one.Has(field) {
@@ -57,6 +57,11 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	} else {
 		msg.Clear(field)
 	}
+}
+
+// problemOf is what a decoder says, which may show the value.
+func problemOf(text string) given {
+	return given{": " + cut(text, maxField), ", which this field does not take"}
 }
 
 // protoProblem returns a protojson message without the position, which is one in
@@ -69,7 +74,8 @@ func protoProblem(err error) string {
 
 // fieldProblem is a field of a proxy configuration that has an invalid value.
 type fieldProblem struct {
-	field, problem string
+	field, format string
+	args          []any
 }
 
 // validateProxyConfig checks what every proxy needs: paths, addresses, ports
@@ -77,7 +83,7 @@ type fieldProblem struct {
 func validateProxyConfig(pc *meshconfig.ProxyConfig) []fieldProblem {
 	var out []fieldProblem
 	add := func(field, format string, args ...any) {
-		out = append(out, fieldProblem{field, fmt.Sprintf(format, args...)})
+		out = append(out, fieldProblem{field, format, args})
 	}
 	if pc.ConfigPath == "" {
 		add("configPath", "must not be empty")
@@ -97,7 +103,7 @@ func validateProxyConfig(pc *meshconfig.ProxyConfig) []fieldProblem {
 	positive(pc.DrainDuration, "drainDuration", add)
 	positive(pc.TerminationDrainDuration, "terminationDrainDuration", add)
 	if n := pc.GetConcurrency().GetValue(); n < 0 {
-		add("concurrency", "invalid value %d, must not be negative", n)
+		add("concurrency", "invalid value %s, must not be negative", shown("%d", n))
 	}
 	return out
 }
@@ -112,13 +118,13 @@ func address(s, field string, required bool, add addProblem) {
 	host, p, err := net.SplitHostPort(s)
 	n, portErr := strconv.ParseUint(p, 10, 16)
 	if err != nil || portErr != nil || host == "" || n == 0 {
-		add(field, "invalid value %.80q, must be host:port with a port from 1 to 65535", s)
+		add(field, "invalid value %s, must be host:port with a port from 1 to 65535", shown("%.80q", s))
 	}
 }
 
 func port(n int32, field string, low int32, add addProblem) {
 	if n < low || n > 65535 {
-		add(field, "invalid value %d, must be a port from %d to 65535", n, low)
+		add(field, "invalid value %s, must be a port from %d to 65535", shown("%d", n), low)
 	}
 }
 
@@ -127,6 +133,6 @@ func positive(d *durationpb.Duration, field string, add addProblem) {
 		return
 	}
 	if err := d.CheckValid(); err != nil || d.AsDuration() < 0 {
-		add(field, "invalid value %s, must be a duration that is not negative", d.AsDuration().Round(time.Millisecond))
+		add(field, "invalid value %s, must be a duration that is not negative", shown("%s", d.AsDuration().Round(time.Millisecond)))
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,16 +10,21 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// maxSource limits one file. A ConfigMap holds at most 1 MiB in all its keys,
-// so whatever is larger did not come from one, and is a mistake.
-const maxSource = 4 << 20
+// Parse is ParseContext without an end.
+func Parse(s Sources) (*Config, error) { return ParseContext(context.Background(), s) }
 
-// Parse reads the three sources. The error joins an *[Error] for everything that is
-// wrong in them: errors.As finds one, Unwrap() []error returns all.
-func Parse(s Sources) (*Config, error) {
-	inject := &report{file: s.Inject.Name}
-	mesh := &report{file: s.Mesh.Name}
-	values := &report{file: s.Values.Name}
+// ParseContext reads the three sources. The error joins an *[Error] for everything
+// that is wrong in them: errors.As finds one, Unwrap() []error returns all. It is the
+// context's when that ends before, for example because time is up.
+func ParseContext(ctx context.Context, s Sources) (*Config, error) {
+	inject := &report{ctx: ctx, file: s.Inject.Name}
+	mesh := &report{ctx: ctx, file: s.Mesh.Name}
+	values := &report{ctx: ctx, file: s.Values.Name}
+	if sum := len(s.Inject.Data) + len(s.Mesh.Data) + len(s.Values.Data); sum > maxSources {
+		inject.errorf(0, "", "has %d bytes together with the mesh configuration and the values, more than the %d that the three may have", sum, maxSources)
+		_, err := join(inject)
+		return nil, err
+	}
 
 	c := parseInject(s.Inject, inject)
 	c.Values = parseValues(s.Values, values)
@@ -29,6 +35,9 @@ func Parse(s Sources) (*Config, error) {
 	}
 
 	notes, err := join(inject, mesh, values)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", ctx.Err())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -42,17 +51,20 @@ func Parse(s Sources) (*Config, error) {
 // document parses one YAML document and returns its top mapping, or nil when there
 // is none. Unless the file is empty, that is an error.
 func document(s Source, r *report) *yaml.Node {
-	if len(s.Data) > maxSource {
-		r.errorf(0, "", "%d bytes are more than the %d that a configuration file may have", len(s.Data), maxSource)
+	if r.ended() || tooLarge(s, r) {
 		return nil
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(s.Data, &doc); err != nil {
 		line, msg := yamlError(err)
-		r.errorf(line, "", "%s", msg)
+		r.errorf(line, "", "not valid YAML: %s", parserProblem(msg))
 		return nil
 	}
 	if doc.Kind == 0 || len(doc.Content) == 0 {
+		return nil
+	}
+	if err := measure(doc.Content[0]); err != nil {
+		r.errorf(0, "", "%v", err)
 		return nil
 	}
 	top := resolve(doc.Content[0])
@@ -74,7 +86,15 @@ func yamlError(err error) (line int, msg string) {
 	if _, scanErr := fmt.Sscanf(msg, "line %d:", &line); scanErr == nil {
 		_, msg, _ = strings.Cut(msg, ": ")
 	}
-	return line, "not valid YAML: " + msg
+	return line, msg
+}
+
+// parserProblem is what the parser says; only about anchors it repeats the text.
+func parserProblem(msg string) given {
+	if strings.Contains(msg, "anchor") {
+		return given{cut(msg, maxField), "an anchor is wrong"}
+	}
+	return shared(cut(msg, maxField))
 }
 
 // parseValues reads the values as the reference injector does: by way of JSON, so
@@ -85,7 +105,7 @@ func parseValues(s Source, r *report) map[string]any {
 		return values
 	}
 	if err := sigsyaml.Unmarshal(s.Data, &values); err != nil {
-		r.errorf(0, "", "not usable as values: %s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "))
+		r.errorf(0, "", "not usable as values%s", given{": " + cut(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), maxField), ""})
 	}
 	return values
 }
@@ -95,6 +115,9 @@ func parseValues(s Source, r *report) map[string]any {
 func pairs(m *yaml.Node, prefix string, r *report, f func(key string, k, v *yaml.Node)) {
 	seen := map[string]int{}
 	for pair := range slices.Chunk(m.Content, 2) {
+		if r.ended() {
+			return
+		}
 		k, v := pair[0], resolve(pair[1])
 		if k.Kind != yaml.ScalarNode {
 			r.errorf(k.Line, strings.TrimSuffix(prefix, "."), "found %s as a key, but keys must be strings", kindOf(k))
@@ -118,38 +141,31 @@ func resolve(n *yaml.Node) *yaml.Node {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-func kindOf(n *yaml.Node) string {
+// kindOf says what a value is, and shows it.
+func kindOf(n *yaml.Node) given {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "a mapping"
+		return shared("a mapping")
 	case yaml.SequenceNode:
-		return "a list"
+		return shared("a list")
 	}
 	switch n.Tag {
 	case "!!null":
-		return "nothing"
+		return shared("nothing")
 	case "!!str":
-		return fmt.Sprintf("the string %.60q", n.Value)
+		return given{fmt.Sprintf("the string %.60q", n.Value), "a string"}
 	case "!!bool":
-		return "the boolean " + n.Value
+		return given{fmt.Sprintf("the boolean %.60s", n.Value), "a boolean"}
 	case "!!int", "!!float":
-		return "the number " + n.Value
+		return given{fmt.Sprintf("the number %.60s", n.Value), "a number"}
 	}
-	return fmt.Sprintf("%.60q", n.Value)
+	return given{fmt.Sprintf("%.60q", n.Value), "another kind of value"}
 }
-
-// maxNodes limits what aliases may expand to.
-const maxNodes = 100_000
 
 // toJSON converts one node, so that a single field can be decoded on its own
 // and an error be given that field's line.
 func toJSON(n *yaml.Node) ([]byte, error) {
-	budget := maxNodes
-	n, err := expand(n, &budget)
-	if err != nil {
-		return nil, err
-	}
-	text, err := yaml.Marshal(n)
+	text, err := yaml.Marshal(expand(n))
 	if err != nil {
 		return nil, err
 	}
@@ -157,20 +173,14 @@ func toJSON(n *yaml.Node) ([]byte, error) {
 }
 
 // expand returns the node with its aliases replaced by what they stand for,
-// since an anchor may stand outside of the node.
-func expand(n *yaml.Node, budget *int) (*yaml.Node, error) {
-	if *budget--; *budget < 0 {
-		return nil, fmt.Errorf("holds aliases that expand to more than %d values, or to themselves", maxNodes)
-	}
+// since an anchor may stand outside of the node. The document was measured, so this
+// ends and is not large.
+func expand(n *yaml.Node) *yaml.Node {
 	n = resolve(n)
 	out := *n
 	out.Anchor, out.Content = "", make([]*yaml.Node, len(n.Content))
 	for i, c := range n.Content {
-		e, err := expand(c, budget)
-		if err != nil {
-			return nil, err
-		}
-		out.Content[i] = e
+		out.Content[i] = expand(c)
 	}
-	return &out, nil
+	return &out
 }
