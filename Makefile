@@ -130,7 +130,7 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 ## ---- prove it
 
 test: lint licences reproducible-short unit race-short conformance chart integration e2e e2e-chart ct ## everything that proves the project
-	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac e2e e2e-chart ct)
+	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
@@ -190,7 +190,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 # Against a real control plane, without a node: some seconds to start.
-integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac ## certificates under load and under attack, and who may touch them
+integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-callers ## certificates under load and under attack, who may touch them, and who is answered
 	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
@@ -209,6 +209,9 @@ hostile: build ## attacks on the real server in 256 MiB while a good client call
 
 e2e-rbac: bin/helm ## what the chart's service accounts may do, asked of an API server
 	@$(call measured,rbac,$(GO) test -tags integration -count=1 -timeout 10m ./test/rbac)
+
+e2e-callers: build ## a server that authenticates its callers answers the API server and nobody else
+	@$(call measured,callers,$(GO) test -tags integration -count=1 -timeout 10m ./test/callers)
 
 # measured NAME,COMMAND: run COMMAND, then print the figures that it recorded,
 # those of failures too.

@@ -166,6 +166,7 @@ func TestServerFlags(t *testing.T) {
 		{nil, map[string]string{
 			"injectConfigMap": api, "meshConfigMap": "istio-system/istio", "reconcileWebhookConfig": "true", "rotateCertificates": "true",
 			"certSecret": "istio-system/" + secretName, "revision": "default", "nativeSidecars": "auto", "platform": "", "healthCheckFile": "",
+			"clientCAFile": "", "clientNames": "",
 		}},
 		{[]string{"configSource=files"}, map[string]string{"injectConfigMap": "", "meshConfigMap": ""}},
 		{[]string{"certs.bootstrap=job"}, map[string]string{"rotateCertificates": "false", "certSecret": "istio-system/" + secretName}},
@@ -177,6 +178,7 @@ func TestServerFlags(t *testing.T) {
 		}},
 		{[]string{"nativeSidecars=on", "global.platform=openshift", "templateEnv={A,B}"}, map[string]string{"nativeSidecars": "on", "platform": "openshift", "templateEnv": "A,B"}},
 		{[]string{"probes.type=exec"}, map[string]string{"healthCheckFile": "/run/sidecar-injector/health", "healthCheckInterval": "2s"}},
+		{[]string{"clientAuth.ca.configMapName=x", "clientAuth.names={a,b.example.com}"}, map[string]string{"clientCAFile": "/etc/istio/client-ca/ca.crt", "clientNames": "a,b.example.com"}},
 		{[]string{"meshConfig.name=mine", "injectConfig.name=own"}, map[string]string{"meshConfigMap": "istio-system/mine", "injectConfigMap": "istio-system/own"}},
 	} {
 		d := into[appsv1.Deployment](t, one(t, install{set: c.set}.render(t), "Deployment", ""))

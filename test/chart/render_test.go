@@ -171,13 +171,16 @@ func into[T any](t testing.TB, o *object) *T {
 func installs(t testing.TB) map[string]install {
 	t.Helper()
 	all := map[string]install{
-		"other release":       {release: "my.release", namespace: "other"},
-		"long release":        {release: "a-release-with-a-name-as-long-as-helm-lets-it-become", namespace: "other"},
-		"openshift":           {set: []string{"global.platform=openshift"}},
-		"nothing of its own":  {set: []string{"serviceAccount.create=false", "serviceAccount.name=mine", "rbac.create=false", "injectConfig.create=false", "meshConfig.create=false"}},
-		"files and job":       {set: []string{"configSource=files", "certs.bootstrap=job", "nativeSidecars=off"}},
-		"revision and job":    {set: []string{"revision=blue", "certs.bootstrap=job", "validate.enabled=true", "check.enabled=true"}},
-		"cert-manager issuer": {set: []string{"certs.mode=certManager", "certs.certManager.issuerRef.name=company", "certs.certManager.issuerRef.kind=ClusterIssuer"}},
+		"other release":      {release: "my.release", namespace: "other"},
+		"long release":       {release: "a-release-with-a-name-as-long-as-helm-lets-it-become", namespace: "other"},
+		"openshift":          {set: []string{"global.platform=openshift"}},
+		"nothing of its own": {set: []string{"serviceAccount.create=false", "serviceAccount.name=mine", "rbac.create=false", "injectConfig.create=false", "meshConfig.create=false"}},
+		"files and job":      {set: []string{"configSource=files", "certs.bootstrap=job", "nativeSidecars=off"}},
+		"revision and job":   {set: []string{"revision=blue", "certs.bootstrap=job", "validate.enabled=true", "check.enabled=true"}},
+		// No ci file: chart-testing would install it, and its API server presents nothing.
+		"callers by Secret":    {set: []string{"clientAuth.ca.secretName=clients", "clientAuth.ca.key=tls.crt", "clientAuth.names={kube-apiserver,other}"}},
+		"callers by ConfigMap": {set: []string{"clientAuth.ca.configMapName=clients", "clientAuth.names={kube-apiserver}"}},
+		"cert-manager issuer":  {set: []string{"certs.mode=certManager", "certs.certManager.issuerRef.name=company", "certs.certManager.issuerRef.kind=ClusterIssuer"}},
 	}
 	for _, pattern := range []string{"ci/*-values.yaml", "examples/*.yaml"} {
 		paths, err := filepath.Glob(filepath.Join(dir, pattern))

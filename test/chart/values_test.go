@@ -64,6 +64,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"defaultTemplates=":                       "/defaultTemplates",
 		"podDisruptionBudget.maxUnavailable=half": "/podDisruptionBudget/maxUnavailable",
 		"resources.request.cpu=1":                 "/resources",
+		"clientAuth.names=kube-apiserver":         "/clientAuth/names",
+		"clientAuth.names={a\\,b}":                "/clientAuth/names/0",
+		"clientAuth.ca.secret=clients":            "/clientAuth/ca",
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, err := install{set: []string{set}}.texts(t)
@@ -84,6 +87,9 @@ func TestRenderingRefuses(t *testing.T) {
 		{[]string{"defaultTemplates={nginx}"}, `defaultTemplates: no template or alias "nginx", there is sidecar`},
 		{[]string{"aliases.a={nginx}"}, `aliases.a: no template "nginx", there is sidecar`},
 		{[]string{"builtinTemplate.enabled=false"}, "templates: give at least one template"},
+		{[]string{"clientAuth.ca.secretName=a"}, "clientAuth.names: empty would let in every certificate of the CAs in a"},
+		{[]string{"clientAuth.names={a}"}, "clientAuth.ca: names are given, and no CA"},
+		{[]string{"clientAuth.names={a}", "clientAuth.ca.secretName=a", "clientAuth.ca.configMapName=a"}, "clientAuth.ca: secretName a and configMapName a are both set"},
 		{[]string{"validate.enabled=true", "meshConfig.create=false"}, "validate.enabled: needs injectConfig.create and meshConfig.create"},
 		{[]string{"certs.renewBefore=361h"}, "certs.renewBefore: 361h is more than half of certs.certValidity, 720h"},
 		{[]string{"certs.caRenewBefore=100h1m", "certs.caValidity=200h"}, "certs.caRenewBefore: 100h1m is more than half of certs.caValidity, 200h"},

@@ -95,6 +95,7 @@ func (r *Replica) launch(dir string) error {
 		"--tlsCertFile", filepath.Join(dir, "cert-chain.pem"), "--tlsKeyFile", filepath.Join(dir, "key.pem"), "--caCertFile", filepath.Join(dir, "root-cert.pem"),
 		"--nativeSidecars", "off", "--log_output_level", "info",
 	}, s.Flags...)
+	args = append(args, s.ServerFlags...)
 	r.process = exec.Command(filepath.Join(s.dir, "sidecar-injector"), args...)
 	r.process.Stdout, r.process.Stderr = log, log
 	if err := r.process.Start(); err != nil {

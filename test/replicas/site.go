@@ -44,6 +44,8 @@ type Site struct {
 	Host string
 	// Flags are given to both programs: validities and the like.
 	Flags []string
+	// ServerFlags are given to the servers alone; those that start from now on.
+	ServerFlags []string
 
 	dir        string
 	kubeconfig string

@@ -4,7 +4,7 @@ mistake is said at once, in the user's terms, before anything is installed.
 */}}
 {{- define "istio-sidecar-injector.validate" -}}
 {{- $mistakes := list }}
-{{- range $rule := list "Names" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Monitoring" }}
+{{- range $rule := list "Names" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Callers" "Monitoring" }}
 {{- range include (printf "istio-sidecar-injector.validate%s" $rule) $ | trim | splitList "\n" }}
 {{- with trim . }}{{ $mistakes = append $mistakes . }}{{ end }}
 {{- end }}
@@ -112,6 +112,21 @@ certs.existingSecret.name: name the Secret that holds the certificates, or choos
 {{- end }}
 {{- if and (eq $certs.mode "certManager") $certs.certManager.issuerRef (not $certs.certManager.issuerRef.name) }}
 certs.certManager.issuerRef.name: is not set: name the issuer, or leave issuerRef empty for a CA made for this release
+{{- end }}
+{{- end }}
+
+{{/* Whoever may call has a CA and a name: a CA may have issued certificates to others too. */}}
+{{- define "istio-sidecar-injector.validateCallers" -}}
+{{- $ca := .Values.clientAuth.ca }}
+{{- $source := or $ca.secretName $ca.configMapName }}
+{{- if and $ca.secretName $ca.configMapName }}
+clientAuth.ca: secretName {{ $ca.secretName }} and configMapName {{ $ca.configMapName }} are both set, and the CAs come from one of them
+{{- end }}
+{{- if and $source (not .Values.clientAuth.names) }}
+clientAuth.names: empty would let in every certificate of the CAs in {{ $source }}: name those that are let in, such as the API servers', by common name or DNS name
+{{- end }}
+{{- if and .Values.clientAuth.names (not $source) }}
+clientAuth.ca: names are given, and no CA that their certificates are of: set secretName or configMapName
 {{- end }}
 {{- end }}
 
