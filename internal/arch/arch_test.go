@@ -16,15 +16,15 @@ import (
 var mayImport = map[string][]string{
 	// pure
 	"pkg/config":      {},
-	"pkg/decide":      {},
-	"pkg/podmodel":    {"internal/podschema"},
-	"pkg/merge":       {"internal/podschema", "pkg/podmodel"},
+	"pkg/decide":      {"internal/cut"},
+	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
+	"pkg/merge":       {"internal/podschema", "internal/quantity", "pkg/podmodel"},
 	"pkg/patch":       {"internal/podschema", "pkg/podmodel"},
 	"pkg/status":      {"pkg/podmodel"},
 	"pkg/render":      {"pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
-	"pkg/annotations": {},
-	"pkg/proxy":       {"pkg/annotations", "pkg/podmodel"},
-	"pkg/classic":     {"pkg/proxy"},
+	"pkg/annotations": {"internal/cut", "internal/quantity"},
+	"pkg/proxy":       {"internal/cut", "pkg/annotations", "pkg/podmodel"},
+	"pkg/classic":     {"internal/quantity", "pkg/podmodel", "pkg/proxy"},
 
 	// parts of render; sample is data for their tests
 	"pkg/render/internal/functions": {"pkg/config"},
@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
-	"pkg/inject": {"pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
+	"pkg/inject": {"internal/cut", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
 	"pkg/admission": {"internal/fair", "pkg/decide", "pkg/inject"},
@@ -66,11 +66,13 @@ var mayImport = map[string][]string{
 	"internal/bounded":   {},
 	"internal/buildinfo": {},
 	"internal/control":   {"internal/kube", "internal/trouble"},
+	"internal/cut":       {},
 	"internal/fair":      {},
 	"internal/follower":  {"internal/kube", "internal/trouble"},
 	"internal/hook":      {},
 	"internal/kube":      {},
 	"internal/podschema": {},
+	"internal/quantity":  {"internal/cut"},
 	"internal/rungroup":  {},
 	"internal/trouble":   {},
 

@@ -9,7 +9,8 @@ import (
 	"strings"
 	"unicode"
 
-	"k8s.io/apimachinery/pkg/api/resource"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/quantity"
 )
 
 // The annotations that other packages read, too.
@@ -54,7 +55,7 @@ func checkFor(name string) check {
 		return boolean
 	case "sidecar.istio.io/proxyCPU", "sidecar.istio.io/proxyMemory",
 		"sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/proxyMemoryLimit":
-		return quantity
+		return resourceQuantity
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func Check(annotations map[string]string) error {
 	var errs []error
 	for _, name := range bad {
 		value := annotations[name]
-		errs = append(errs, fmt.Errorf("annotation %s: invalid value %.80q: %w", name, value, checkFor(name)(value)))
+		errs = append(errs, fmt.Errorf("annotation %s: invalid value %s: %w", name, cut.Quote(value, 80), checkFor(name)(value)))
 	}
 	return errors.Join(errs...)
 }
@@ -140,7 +141,7 @@ func ranges(s string) error {
 	}
 	for _, item := range strings.Split(s, ",") {
 		if _, err := netip.ParsePrefix(item); err != nil {
-			return fmt.Errorf("%q is not an IP range, must be a comma separated list such as 10.0.0.0/8,192.168.1.0/24", item)
+			return fmt.Errorf("%s is not an IP range, must be a comma separated list such as 10.0.0.0/8,192.168.1.0/24", cut.Quote(item, 40))
 		}
 	}
 	return nil
@@ -152,7 +153,7 @@ func portList(s string) error {
 	}
 	for _, item := range strings.Split(s, ",") {
 		if _, err := strconv.ParseUint(strings.TrimSpace(item), 10, 16); err != nil {
-			return fmt.Errorf("%q is not a port, must be a comma separated list of numbers from 0 to 65535", item)
+			return fmt.Errorf("%s is not a port, must be a comma separated list of numbers from 0 to 65535", cut.Quote(item, 40))
 		}
 	}
 	return nil
@@ -170,17 +171,20 @@ func interfaces(s string) error {
 			return !letter(r) && !strings.ContainsRune("_.:@-+*", r)
 		})
 		if name == "" || len(name) > 16 || bad >= 0 {
-			return fmt.Errorf("%q is not a network interface, must be a comma separated list of names", item)
+			return fmt.Errorf("%s is not a network interface, must be a comma separated list of names", cut.Quote(item, 40))
 		}
 	}
 	return nil
 }
 
-func quantity(s string) error {
+func resourceQuantity(s string) error {
 	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
 		return errors.New("must not hold control characters")
 	}
-	q, err := resource.ParseQuantity(s)
+	q, err := quantity.Parse(s)
+	if quantity.IsLimit(err) {
+		return err
+	}
 	if err != nil || q.Sign() < 0 {
 		return errors.New("must be a quantity such as 100m or 128Mi")
 	}

@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -71,7 +72,7 @@ securityContext: {runAsUser: 5}
 `
 
 func TestFragment(t *testing.T) {
-	f, err := ParseFragment([]byte(classicText))
+	f, err := ParseFragment(context.Background(), []byte(classicText))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,7 @@ func TestFragment(t *testing.T) {
 }
 
 func TestFragmentErrors(t *testing.T) {
-	_, err := ParseFragment([]byte("containers: {a: b}"))
+	_, err := ParseFragment(context.Background(), []byte("containers: {a: b}"))
 	if err == nil || !strings.Contains(err.Error(), "containers") || strings.Contains(err.Error(), "while decoding") {
 		t.Errorf("got %v", err)
 	}
@@ -129,7 +130,7 @@ func TestConcurrency(t *testing.T) {
 		`{name: istio-proxy, args: [--concurrency, x], resources: {limits: {cpu: 2}}}`: "--concurrency x --concurrency 2",
 		`{name: istio-proxy, args: [--concurrency], resources: {limits: {cpu: 2}}}`:    "--concurrency --concurrency 2",
 	} {
-		f, err := ParseFragment([]byte("containers: [" + text + "]"))
+		f, err := ParseFragment(context.Background(), []byte("containers: ["+text+"]"))
 		if err != nil {
 			t.Fatal(err)
 		}

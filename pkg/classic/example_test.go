@@ -1,6 +1,7 @@
 package classic_test
 
 import (
+	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,7 +11,7 @@ import (
 )
 
 func Example() {
-	fragment, err := classic.ParseFragment([]byte(`
+	fragment, err := classic.ParseFragment(context.Background(), []byte(`
 containers:
 - name: istio-proxy
   resources: {limits: {cpu: 1500m}}

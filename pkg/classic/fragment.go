@@ -1,11 +1,13 @@
 package classic
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -23,12 +25,23 @@ type Fragment struct {
 	DNSConfig           *corev1.PodDNSConfig          `json:"dnsConfig"`
 	ImagePullSecrets    []corev1.LocalObjectReference `json:"imagePullSecrets"`
 	SecurityContext     *corev1.PodSecurityContext    `json:"securityContext"`
+
+	text int // length of the text that it was read from
 }
 
 // ParseFragment reads a fragment in YAML. Where a field is a string, numbers are
 // read as strings, because old templates give numbers as arguments.
-func ParseFragment(text []byte) (*Fragment, error) {
-	f := new(Fragment)
+//
+// The text of a template holds what pods say, so a quantity may be there that must not
+// be given to its library: that is looked for first.
+func ParseFragment(ctx context.Context, text []byte) (*Fragment, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f := &Fragment{text: len(text)}
+	if err := checkQuantities(ctx, text); err != nil {
+		return nil, err
+	}
 	if err := yaml.Unmarshal(text, f); err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: "))
 	}
@@ -43,6 +56,22 @@ func ParseFragment(text []byte) (*Fragment, error) {
 		setConcurrency(&f.Containers[i])
 	}
 	return f, nil
+}
+
+// Size returns about how much memory the fragment takes, in bytes: its lists, and what
+// the YAML library makes of text besides.
+func (f *Fragment) Size() int {
+	sum := 4*f.text + len(f.Volumes)*int(unsafe.Sizeof(corev1.Volume{}))
+	for _, list := range [][]corev1.Container{f.InitContainers, f.Containers} {
+		sum += len(list) * int(unsafe.Sizeof(corev1.Container{}))
+		for i := range list {
+			c := &list[i]
+			sum += len(c.Env)*int(unsafe.Sizeof(corev1.EnvVar{})) +
+				len(c.VolumeMounts)*int(unsafe.Sizeof(corev1.VolumeMount{})) +
+				len(c.Ports)*int(unsafe.Sizeof(corev1.ContainerPort{}))
+		}
+	}
+	return sum
 }
 
 // setConcurrency gives a proxy as many worker threads as it has CPUs, rounded

@@ -139,6 +139,9 @@ func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshc
 	r := &report{file: name}
 	out := proto.Clone(base).(*meshconfig.ProxyConfig)
 	if top := document(Source{Name: name, Data: []byte(text)}, r); top != nil {
+		if err := checkOverlay(name, top); err != nil {
+			return nil, err
+		}
 		overlayProxyFields(out, top, "", r)
 	}
 	if len(r.errs) == 0 {

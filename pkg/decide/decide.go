@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // Input is what the decision about one pod depends on.
@@ -182,11 +184,14 @@ func match(list []selector, set labels.Set, field string, t *trace) (Decision, b
 }
 
 // trace collects steps; a nil trace ignores them.
+// maxDetail is the length of a step's detail in bytes, which may show text of the pod.
+const maxDetail = 500
+
 type trace struct{ steps []Step }
 
 func (t *trace) add(check, format string, args ...any) {
 	if t != nil {
-		t.steps = append(t.steps, Step{check, fmt.Sprintf(format, args...)})
+		t.steps = append(t.steps, Step{check, cut.Line(fmt.Sprintf(format, args...), maxDetail)})
 	}
 }
 

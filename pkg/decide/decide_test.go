@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 func rules(t testing.TB, s Settings) *Rules {
@@ -188,7 +190,7 @@ func TestLimitKeepsWhatFits(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := short("\x80\x80\x80\x80\x80", 4); got != "..." {
+	if got := cut.Line("\x80\x80\x80\x80\x80", 4); got != "..." {
 		t.Errorf("text without the start of a character: %q", got)
 	}
 }

@@ -3,6 +3,7 @@ package decide
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -28,7 +29,12 @@ type Rules struct {
 	policy  Decision
 	never   []selector
 	always  []selector
+	// keys are the labels that selectors look at.
+	keys map[string]bool
 }
+
+// Reads reports whether the decision depends on a label or an annotation of this name.
+func (r *Rules) Reads(key string) bool { return key == InjectKey || r.keys[key] }
 
 // selector holds the decision it leads to, so that deciding allocates no memory.
 type selector struct {
@@ -52,6 +58,13 @@ func NewRules(s Settings) (*Rules, error) {
 	r.always, errs[1] = compile("alwaysInjectSelector", s.Always, AlwaysSelector, Inject)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
+	}
+	r.keys = map[string]bool{}
+	for _, s := range slices.Concat(r.never, r.always) {
+		requirements, _ := s.matches.Requirements()
+		for _, q := range requirements {
+			r.keys[q.Key()] = true
+		}
 	}
 	return r, nil
 }

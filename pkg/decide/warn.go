@@ -2,7 +2,8 @@ package decide
 
 import (
 	"fmt"
-	"unicode/utf8"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // The limits on admission warnings: kubectl prints each on a line of its own,
@@ -27,7 +28,7 @@ func Warnings(r *Rules, in Input, d Decision) []string {
 	}
 	asks := value == "true" || r.classic && yes(value)
 	if value != "" && value != "true" && value != "false" && !r.classic {
-		out = append(out, fmt.Sprintf(`%s %s=%q has no effect, must be "true" or "false"`, kind, InjectKey, short(value, 30)))
+		out = append(out, fmt.Sprintf(`%s %s=%q has no effect, must be "true" or "false"`, kind, InjectKey, cut.Line(value, 30)))
 	}
 	if asks && d.Outcome == Skip {
 		out = append(out, unmetRequest(kind, d.Code, in.Namespace))
@@ -41,7 +42,7 @@ func unmetRequest(kind string, code Code, namespace string) string {
 	case HostNetwork:
 		return begin + "the pod uses hostNetwork"
 	case SystemNamespace:
-		return begin + short(namespace, 20) + " is spared"
+		return begin + cut.Line(namespace, 20) + " is spared"
 	}
 	return begin + string(code)
 }
@@ -50,21 +51,7 @@ func unmetRequest(kind string, code Code, namespace string) string {
 func Limit(warnings []string) []string {
 	warnings = warnings[:min(len(warnings), maxWarnings)]
 	for i, w := range warnings {
-		warnings[i] = short(w, maxWarningLength)
+		warnings[i] = cut.Line(w, maxWarningLength)
 	}
 	return warnings
-}
-
-// short cuts s to at most n bytes, at the boundary of a character, and marks the
-// cut with dots.
-func short(s string, n int) string {
-	const mark = "..."
-	if len(s) <= n {
-		return s
-	}
-	cut := n - len(mark)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + mark
 }

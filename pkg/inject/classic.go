@@ -20,6 +20,9 @@ func (r *request) injectClassic() (*podmodel.Pod, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.enter(stepFinish); err != nil {
+		return nil, err
+	}
 	fragment.Append(pod.Pod)
 	if r.tokenGroup() {
 		classic.SetTokenGroup(&pod.Spec)
@@ -62,6 +65,9 @@ func (r *request) withoutEarlierClassic() *podmodel.Pod {
 // renderClassic executes the template for a pod without an earlier injection. The
 // fragment must not be written to.
 func (r *request) renderClassic(pod *podmodel.Pod) (*classic.Fragment, error) {
+	if err := r.enter(stepRender); err != nil {
+		return nil, err
+	}
 	meta := pod.ObjectMeta
 	meta.Namespace = r.namespace
 	deployment := r.owner.ObjectMeta
@@ -69,7 +75,7 @@ func (r *request) renderClassic(pod *podmodel.Pod) (*classic.Fragment, error) {
 		deployment = meta
 	}
 	mesh := r.config.ClassicMesh
-	fragment, err := execute(r.Snapshot.templates[config.ClassicTemplate], &render.ClassicData{
+	fragment, err := execute(r, r.Snapshot.templates[config.ClassicTemplate], &render.ClassicData{
 		DeploymentMeta: &deployment,
 		ObjectMeta:     &meta,
 		Spec:           &pod.Spec,

@@ -70,7 +70,10 @@ func (r *request) applyTo(pod *podmodel.Pod, list podmodel.Containers, template 
 		if r.reinvoked {
 			proxy.DropRedirected(at, &own.Container)
 		}
-		merged, err := merge.Container(podmodel.Container{Container: *at, Unknown: unknown.Below(name)}, own)
+		merged, err := merge.Container(r.ctx, podmodel.Container{Container: *at, Unknown: unknown.Below(name)}, own)
+		if err := r.enter(stepMerge); err != nil {
+			return nil, err
+		}
 		if err != nil {
 			return nil, refuse(decide.MergeError, fmt.Errorf("container %q as declared by the user: %w", name, err))
 		}

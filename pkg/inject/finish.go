@@ -11,6 +11,9 @@ import (
 
 // finish does to a merged pod what templates cannot.
 func (r *request) finish(pod *podmodel.Pod) error {
+	if err := r.enter(stepFinish); err != nil {
+		return err
+	}
 	r.location(r.received.Labels).Apply(pod.Pod, r.reinvoked)
 	if err := r.metrics().Apply(pod.Pod); err != nil {
 		return refuse(decide.InvalidAnnotation, err)

@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"reflect"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestPossibleOriginals(t *testing.T) {
 
 func TestRemoveTemplateFields(t *testing.T) {
 	decode := func(text string) *podmodel.Pod {
-		pod, err := podmodel.Decode([]byte(text))
+		pod, err := podmodel.Decode(context.Background(), []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

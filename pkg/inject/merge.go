@@ -15,10 +15,16 @@ import (
 // becomes what the templates alone make. Only the structs and lists of containers
 // of the results may be written to, see [proxy.CopyForWrite].
 func (r *request) merge(declared *podmodel.Pod, overlays []rendered) (pod, template *podmodel.Pod, err error) {
+	if err := r.enter(stepMerge); err != nil {
+		return nil, nil, err
+	}
 	pod, template = declared.Copy(), newPod()
 	native := proxy.Native(pod.Annotations, r.nativeSidecars(declared))
 	emptied := "" // the template that has left the pod without containers
 	for _, o := range overlays {
+		if err := r.enter(stepMerge); err != nil {
+			return nil, nil, err
+		}
 		if err := o.apply(template); err != nil {
 			return nil, nil, err
 		}

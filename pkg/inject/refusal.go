@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 )
 
@@ -48,11 +50,12 @@ func refused(res Result, err error) Result {
 	if errors.As(err, &r) {
 		code = r.code
 	}
+	message := cut.Line(strings.ReplaceAll(err.Error(), "\n", "; "), maxMessage)
 	trace := res.Decision.Trace
 	if trace != nil {
-		trace = append(trace, decide.Step{Check: string(code), Detail: err.Error()})
+		trace = append(trace, decide.Step{Check: string(code), Detail: message})
 	}
-	res.Decision = decide.Decision{Code: code, Outcome: decide.Refuse, Message: err.Error(), Trace: trace}
+	res.Decision = decide.Decision{Code: code, Outcome: decide.Refuse, Message: message, Trace: trace}
 	res.Err = err
 	res.Patch, res.Pod = nil, nil
 	return res

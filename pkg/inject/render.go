@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -22,6 +23,9 @@ type rendered struct {
 
 // render executes the templates in order, each shown the same pod.
 func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
+	if err := r.enter(stepRender); err != nil {
+		return nil, err
+	}
 	data := r.templateData(view)
 	r.noteNative(view.Pod, data.NativeSidecars)
 	out := make([]rendered, 0, len(r.templates))
@@ -33,7 +37,7 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 			own.Values = apiruntime.DeepCopyJSON(data.Values)
 			shown = &own
 		}
-		overlay, err := execute(t, shown, &r.overlays, merge.ParseOverlay)
+		overlay, err := execute(r, t, shown, &r.overlays, merge.ParseOverlay)
 		if err != nil {
 			return nil, refuseRendering(name, err)
 		}
@@ -43,9 +47,9 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 }
 
 // execute renders a template and parses the text.
-func execute[T any](t *render.Template, data any, cache *parseCache[T], parse func([]byte) (T, error)) (out T, err error) {
-	err = t.ExecuteFunc(data, func(text []byte) (err error) {
-		out, err = cache.get(text, parse)
+func execute[T sized](r *request, t *render.Template, data any, cache *parseCache[T], parse func(context.Context, []byte) (T, error)) (out T, err error) {
+	err = t.ExecuteFunc(r.ctx, &r.work, data, func(text []byte) (err error) {
+		out, err = cache.get(r.ctx, text, parse)
 		return err
 	})
 	return out, err

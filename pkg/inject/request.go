@@ -12,10 +12,13 @@ import (
 
 	meshconfig "istio.io/api/mesh/v1alpha1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/quantity"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/annotations"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
 )
 
@@ -32,11 +35,12 @@ const (
 // know besides the pod as it has become.
 type request struct {
 	*Snapshot
-	// ctx ends when the time for the request is over, or its caller has gone.
-	ctx   context.Context
+	budget
 	asked *Request
-	// received is the pod as it came. It is never written to.
+	// received is the pod as it came. It is never written to. Until decode has been
+	// called, it is no more than the outline where there is one.
 	received  *podmodel.Pod
+	outline   *podmodel.Outline
 	namespace string
 	owner     *Owner
 
@@ -55,33 +59,106 @@ type request struct {
 	// withholdAnnotations.
 	withheld []string
 
+	// work is what the templates have used of their limits.
+	work render.Work
+
 	warnings []string
 	trace    []decide.Step
 }
 
-// decode reads the pod.
-func (s *Snapshot) decode(ctx context.Context, asked *Request) (*request, error) {
-	pod, err := podmodel.Decode(asked.Object)
+// receive reads of the pod what is needed to decide about it: all of it, or, where
+// that could take much memory, its outline.
+func (s *Snapshot) receive(ctx context.Context, asked *Request) (*request, error) {
+	r := &request{Snapshot: s, asked: asked, budget: budget{ctx: ctx, begin: s.now()}}
+	err := r.enter(stepDecode)
 	if err != nil {
-		if !json.Valid(asked.Object) {
-			return nil, refuse(decide.BadRequest, fmt.Errorf("the object is not JSON: %w", err))
-		}
-		return nil, refuse(decide.PodInvalid, fmt.Errorf("the object is not a pod: %w", err))
+		return nil, err
+	}
+	pod := new(podmodel.Pod)
+	if hasMany(asked.Object) {
+		err = r.readOutline()
+	} else if pod, err = podmodel.Decode(ctx, asked.Object); quantity.IsLimit(err) {
+		err = r.readOutline()
+	}
+	if err != nil {
+		return nil, r.of(r.unreadable(err))
+	}
+	if r.outline != nil {
+		pod.Pod = r.outline.Pod
 	}
 	// JSON decodes null to anything.
 	if bytes.Equal(bytes.TrimSpace(asked.Object), []byte("null")) {
 		return nil, refuse(decide.PodInvalid, errors.New("the object is not a pod: it is null"))
 	}
 	if pod.Kind != "" && pod.Kind != "Pod" {
-		return nil, refuse(decide.BadRequest, fmt.Errorf("the object is a %.60q, must be a Pod; check the rules of the webhook configuration", pod.Kind))
+		return nil, refuse(decide.BadRequest, fmt.Errorf("the object is a %s, must be a Pod; check the rules of the webhook configuration", cut.Quote(pod.Kind, shownValue)))
 	}
-	return s.newRequest(ctx, asked, pod), nil
+	r.about(pod)
+	return r, r.enter(stepDecide)
 }
 
-func (s *Snapshot) newRequest(ctx context.Context, asked *Request, pod *podmodel.Pod) *request {
-	r := &request{Snapshot: s, ctx: ctx, asked: asked, received: pod, namespace: orElse(pod.Namespace, asked.Namespace)}
+// readOutline reads the pod's outline.
+func (r *request) readOutline() (err error) {
+	r.outline, err = podmodel.ReadOutline(r.ctx, r.asked.Object, r.rules.Reads)
+	return err
+}
+
+// unreadable says why an object cannot be read.
+func (r *request) unreadable(err error) error {
+	switch {
+	case r.ctx.Err() != nil:
+		return err
+	case !json.Valid(r.asked.Object):
+		return refuse(decide.BadRequest, fmt.Errorf("the object is not JSON: %w", err))
+	}
+	return refuse(decide.PodInvalid, fmt.Errorf("the object is not a pod: %w", err))
+}
+
+// about sets the pod that the request is about, and what follows from it.
+func (r *request) about(pod *podmodel.Pod) {
+	r.received, r.namespace = pod, orElse(pod.Namespace, r.asked.Namespace)
 	r.owner = r.workload()
+}
+
+// newRequest returns the request about a pod that has been read.
+func (s *Snapshot) newRequest(ctx context.Context, asked *Request, pod *podmodel.Pod) *request {
+	r := &request{Snapshot: s, asked: asked, budget: budget{ctx: ctx, begin: s.now()}}
+	r.about(pod)
 	return r
+}
+
+// decode reads the pod of which only the outline is known, and refuses one that holds
+// too much, before it takes memory if it takes much.
+func (r *request) decode() error {
+	if err := r.enter(stepDecode); err != nil {
+		return err
+	}
+	if r.outline == nil {
+		counts := podmodel.CountsOf(r.received.Pod)
+		if r.received.Unknown != nil {
+			// These may be nested.
+			if err := r.readOutline(); err != nil {
+				return r.unreadable(err)
+			}
+			counts = r.outline.Counts
+		}
+		return checkCounts(&counts)
+	}
+	if err := checkCounts(&r.outline.Counts); err != nil {
+		return err
+	}
+	if r.outline.Quantity != nil {
+		return refuse(decide.LimitExceeded, r.outline.Quantity)
+	}
+	pod, err := podmodel.Decode(r.ctx, r.asked.Object)
+	if quantity.IsLimit(err) {
+		return refuse(decide.LimitExceeded, err)
+	}
+	if err != nil {
+		return r.unreadable(err)
+	}
+	r.about(pod)
+	return nil
 }
 
 // workload returns the workload behind the pod.
@@ -102,7 +179,15 @@ func (r *request) workload() *Owner {
 
 // describe returns a result that says whom it is about.
 func (r *request) describe() Result {
-	return Result{Namespace: r.namespace, Name: orElse(r.received.Name, r.received.GenerateName), Workload: *r.owner}
+	owner := *r.owner
+	for _, name := range []*string{&owner.TypeMeta.Kind, &owner.TypeMeta.APIVersion, &owner.ObjectMeta.Name, &owner.ObjectMeta.Namespace} {
+		*name = cut.Line(*name, maxName)
+	}
+	return Result{
+		Namespace: cut.Line(r.namespace, maxName),
+		Name:      cut.Line(orElse(r.received.Name, r.received.GenerateName), maxName),
+		Workload:  owner,
+	}
 }
 
 func (r *request) decide(res *Result) {
@@ -120,13 +205,21 @@ func (r *request) decide(res *Result) {
 
 // prepare reads what the pod's annotations say about its injection.
 func (r *request) prepare() (err error) {
+	if err := r.enter(stepPrepare); err != nil {
+		return err
+	}
 	all := r.received.Annotations
-	r.earlier, r.reinvoked = status.Read(all)
+	if err := r.checkAnnotations(); err != nil {
+		return err
+	}
+	if r.earlier, r.reinvoked = status.Read(all); r.earlier.Len() > maxRecorded {
+		return refuse(decide.LimitExceeded, fmt.Errorf("annotation %s names %d containers, volumes and secrets, at most %d are read: remove it, the injector writes it anew", status.Key, r.earlier.Len(), maxRecorded))
+	}
 	if err := r.withholdAnnotations(); err != nil {
 		return err
 	}
 	if err := annotations.Check(all); err != nil {
-		return refuse(decide.InvalidAnnotation, err)
+		return r.refuseAnnotation(err)
 	}
 	if r.config.Dialect == config.Classic {
 		r.templates = r.config.DefaultTemplates
@@ -139,13 +232,23 @@ func (r *request) prepare() (err error) {
 	}
 	r.noteTemplates()
 	if r.proxyConfig, err = r.proxyConfigOf(all); err != nil {
-		return refuse(decide.InvalidAnnotation, err)
+		return r.refuseAnnotation(err)
 	}
-	if r.saved, err = status.ReadOverrides(all); err != nil {
-		return refuse(decide.InvalidAnnotation, err)
+	if r.saved, err = status.ReadOverrides(r.ctx, all, status.Most{Containers: maxOverrides, Values: maxOverrideValues}); err != nil {
+		return r.refuseAnnotation(err)
 	}
 	r.noteEarlier()
 	return nil
+}
+
+// refuseAnnotation refuses a pod because of an annotation that cannot be read.
+func (r *request) refuseAnnotation(err error) error {
+	var config *config.LimitError
+	var overrides *status.LimitError
+	if quantity.IsLimit(err) || errors.As(err, &config) || errors.As(err, &overrides) {
+		return refuse(decide.LimitExceeded, err)
+	}
+	return refuse(decide.InvalidAnnotation, err)
 }
 
 // selectTemplates returns the templates for one pod, aliases replaced.
@@ -163,10 +266,15 @@ func (s *Snapshot) selectTemplates(all map[string]string) ([]string, error) {
 			out = append(out, name)
 		}
 	}
+	if wanted := all[templatesKey]; wanted != "" {
+		if err := checkTemplates(out); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range out {
 		if _, ok := s.templates[name]; !ok {
 			known := append(s.TemplateNames(), slices.Sorted(maps.Keys(s.config.Aliases))...)
-			return nil, refuse(decide.UnknownTemplate, fmt.Errorf("%s: there is no template named %.60q; known are %s", from, name, strings.Join(known, ", ")))
+			return nil, refuse(decide.UnknownTemplate, fmt.Errorf("%s: there is no template named %s; known are %s", from, cut.Quote(name, shownValue), strings.Join(known, ", ")))
 		}
 	}
 	return out, nil

@@ -2,6 +2,7 @@ package inject_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -158,7 +159,7 @@ func TestGeneratedTemplatesLeaveThePodReceivedAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := merge.ParseOverlay(overlay); err != nil {
+		if _, err := merge.ParseOverlay(context.Background(), overlay); err != nil {
 			continue
 		}
 		s := withTemplates(t, map[string]string{"a": base, "b": string(overlay)})

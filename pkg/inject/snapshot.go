@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"k8s.io/pod-security-admission/policy"
@@ -27,6 +28,8 @@ type Snapshot struct {
 	templates map[string]*render.Template
 	values    values
 	security  evaluator
+	// now is the clock for messages about time that has passed.
+	now func() time.Time
 	// inbound is the template field InboundTrafficPolicyMode.
 	inbound string
 	// overlays and fragments are the only parts that change; they may at any time.
@@ -64,12 +67,16 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 	}
 	s := &Snapshot{
 		security:  security,
+		now:       limits.Now,
 		config:    cfg,
 		options:   o,
 		rules:     rules,
 		templates: make(map[string]*render.Template, len(cfg.Templates)),
 		values:    readValues(cfg.Values),
 		inbound:   inboundMode(cfg.Mesh),
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	language := render.Current(o.Env)
 	if cfg.Dialect == config.Classic {

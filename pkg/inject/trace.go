@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/status"
@@ -15,7 +16,7 @@ import (
 // is one, but should not compute much for it.
 func (r *request) note(check, detail string) {
 	if r.asked.Trace {
-		r.trace = append(r.trace, decide.Step{Check: check, Detail: detail})
+		r.trace = append(r.trace, decide.Step{Check: cut.Line(check, maxName), Detail: cut.Line(detail, maxDetail)})
 	}
 }
 

@@ -46,7 +46,10 @@ func (s *Snapshot) UninjectFor(ctx context.Context, asked Request) (_ []byte, er
 			err = panicked(r)
 		}
 	}()
-	r, err := s.decode(ctx, &asked)
+	r, err := s.receive(ctx, &asked)
+	if err == nil {
+		err = r.decode()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +67,13 @@ func (s *Snapshot) UninjectFor(ctx context.Context, asked Request) (_ []byte, er
 	if err != nil {
 		return nil, err
 	}
-	return patch.Diff(r.received, pod)
+	return patch.Diff(ctx, r.received, pod)
 }
 
 // uninjectCurrent returns the pod without its injection.
 func (r *request) uninjectCurrent() (*podmodel.Pod, error) {
 	var err error
-	if r.saved, err = status.ReadOverrides(r.received.Annotations); err != nil {
+	if r.saved, err = status.ReadOverrides(r.ctx, r.received.Annotations, status.Most{Containers: maxOverrides, Values: maxOverrideValues}); err != nil {
 		return nil, err
 	}
 	pod := copyForWrite(status.WithoutLists(r.received, r.earlier))
@@ -168,7 +171,7 @@ func (r *request) removeRenderedEntry(pod *podmodel.Pod, entries func(*podmodel.
 // templatePod returns what the templates alone make of a pod that carries no
 // injection.
 func (r *request) templatePod(pod *podmodel.Pod) (*podmodel.Pod, error) {
-	other := &request{Snapshot: r.Snapshot, ctx: r.ctx, asked: r.asked, received: pod, namespace: r.namespace, owner: r.owner}
+	other := &request{Snapshot: r.Snapshot, budget: r.budget, asked: r.asked, received: pod, namespace: r.namespace, owner: r.owner}
 	var err error
 	if other.templates, err = r.selectTemplates(pod.Annotations); err != nil {
 		return nil, err

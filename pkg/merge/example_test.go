@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
@@ -8,12 +9,12 @@ import (
 )
 
 func Example() {
-	pod, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"app","image":"app:1"}]}}`))
+	pod, err := podmodel.Decode(context.Background(), []byte(`{"spec":{"containers":[{"name":"app","image":"app:1"}]}}`))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	overlay, err := merge.ParseOverlay([]byte("spec: {containers: [{name: app, tty: true}, {name: sidecar, image: 'sidecar:1'}]}"))
+	overlay, err := merge.ParseOverlay(context.Background(), []byte("spec: {containers: [{name: app, tty: true}, {name: sidecar, image: 'sidecar:1'}]}"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -25,7 +26,7 @@ func Example() {
 	for _, c := range pod.Spec.Containers {
 		fmt.Println(c.Name, c.Image, c.TTY)
 	}
-	_, err = merge.ParseOverlay([]byte("spec: {containers: [{name: sidecar, ports: [{containerPort: http}]}]}"))
+	_, err = merge.ParseOverlay(context.Background(), []byte("spec: {containers: [{name: sidecar, ports: [{containerPort: http}]}]}"))
 	fmt.Println(err)
 	// Output:
 	// app app:1 true

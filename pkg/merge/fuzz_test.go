@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ func FuzzStrategic(f *testing.F) {
 		}
 		base = roundTrip(t, base)
 		before := mustJSON(t, base)
-		o, err := merge.ParseOverlay(overlayText)
+		o, err := merge.ParseOverlay(context.Background(), overlayText)
 		if err != nil {
 			return
 		}

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -21,12 +22,13 @@ const (
 // tree reads JSON into nodes that are not resolved yet. Of an entry that occurs
 // twice the last one counts, as in every reader of such templates so far.
 type tree struct {
+	ctx     context.Context // ends the reading
 	decoder *json.Decoder
 	nodes   int
 }
 
-func parseJSON(data []byte) (*node, error) {
-	t := tree{decoder: json.NewDecoder(bytes.NewReader(data))}
+func parseJSON(ctx context.Context, data []byte) (*node, error) {
+	t := tree{ctx: ctx, decoder: json.NewDecoder(bytes.NewReader(data))}
 	t.decoder.UseNumber()
 	n, err := t.value(0)
 	if err != nil {
@@ -52,6 +54,9 @@ func (t *tree) from(token json.Token, depth int) (*node, error) {
 	}
 	if t.nodes++; t.nodes > maxNodes {
 		return nil, errorf("more than %d values", maxNodes)
+	}
+	if err := t.ctx.Err(); err != nil {
+		return nil, err
 	}
 	switch v := token.(type) {
 	case nil:

@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func TestLongLists(t *testing.T) {
 			base.Spec.Containers[0].Env = append(base.Spec.Containers[0].Env, corev1.EnvVar{Name: fmt.Sprint("V", i), Value: "pod"})
 			fmt.Fprintf(&overlay, "{name: V%d, value: overlay}, {name: N%d, value: new}, ", i, i)
 		}
-		o, err := merge.ParseOverlay([]byte("spec: {containers: [{name: a, env: [" + overlay.String() + "]}]}"))
+		o, err := merge.ParseOverlay(context.Background(), []byte("spec: {containers: [{name: a, env: ["+overlay.String()+"]}]}"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +47,7 @@ func TestLongLists(t *testing.T) {
 
 // Items that $patch deletes need no place in an order.
 func TestDeletedItemsNeedNoOrder(t *testing.T) {
-	o, err := merge.ParseOverlay([]byte(`spec: {$setElementOrder/containers: [{name: c}, {name: b}], containers: [{name: a, $patch: delete}, {name: b, image: x}]}`))
+	o, err := merge.ParseOverlay(context.Background(), []byte(`spec: {$setElementOrder/containers: [{name: c}, {name: b}], containers: [{name: a, $patch: delete}, {name: b, image: x}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestWholeNumbers(t *testing.T) {
 		"7": 7, "7.0": 7, "1e3": 1000, "-2.0": -2, "9007199254740992.0": 1 << 53, "9223372036854775807": 1<<63 - 1,
 		"7.5": 0, "9.3e18": 0, "1e300": 0, "9223372036854775808": 0,
 	} {
-		o, err := merge.ParseOverlay([]byte(`{"spec":{"activeDeadlineSeconds":` + text + `}}`))
+		o, err := merge.ParseOverlay(context.Background(), []byte(`{"spec":{"activeDeadlineSeconds":`+text+`}}`))
 		if want == 0 {
 			if err == nil || !strings.Contains(err.Error(), "spec.activeDeadlineSeconds: is ") || !strings.Contains(err.Error(), "must be a whole number") {
 				t.Errorf("%s: got %v", text, err)
@@ -87,7 +88,7 @@ func TestWholeNumbers(t *testing.T) {
 // Values are shown up to 60 characters.
 func TestShownValues(t *testing.T) {
 	for n, want := range map[int]string{57: `"` + strings.Repeat("x", 57) + `", must`, 58: `"` + strings.Repeat("x", 58) + `", must`, 59: `"` + strings.Repeat("x", 59) + `..., must`} {
-		_, err := merge.ParseOverlay([]byte("spec: {containers: " + strings.Repeat("x", n) + "}"))
+		_, err := merge.ParseOverlay(context.Background(), []byte("spec: {containers: "+strings.Repeat("x", n)+"}"))
 		if err == nil || !strings.Contains(err.Error(), "is "+want) {
 			t.Errorf("%d characters: got %v, want %s", n, err, want)
 		}
@@ -99,7 +100,7 @@ func TestLimitOfValues(t *testing.T) {
 	for _, form := range []string{`{"spec":{"x":[%s1]}}`, "spec:\n  x: [%s1]\n"} {
 		const around = 4 // the object, spec, x and the last item
 		for more, ok := range map[int]bool{0: true, 1: false} {
-			_, err := merge.ParseOverlay(fmt.Appendf(nil, form, strings.Repeat("1,", 1<<18-around+more)))
+			_, err := merge.ParseOverlay(context.Background(), fmt.Appendf(nil, form, strings.Repeat("1,", 1<<18-around+more)))
 			if (err == nil) != ok {
 				t.Errorf("%.8s, %d more: got %v", form, more, err)
 			}

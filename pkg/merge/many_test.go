@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestTheLastOfEqualNamesCountsAmongMany(t *testing.T) {
 			fmt.Fprintf(&b, "  x%d: 0\n", i)
 		}
 		b.WriteString("  securityContext: {runAsUser: 1}\n  securityContext: {runAsGroup: 2}\n")
-		o, err := merge.ParseOverlay([]byte(b.String()))
+		o, err := merge.ParseOverlay(context.Background(), []byte(b.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,10 +49,10 @@ func TestLimitOfNesting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fill := strings.NewReplacer(":}", ":0}")
 			for _, form := range []string{`{"spec":{"x":%s}}`, "spec:\n  x: %s\n"} {
-				if _, err := merge.ParseOverlay(fmt.Appendf(nil, form, fill.Replace(tc.within))); err != nil {
+				if _, err := merge.ParseOverlay(context.Background(), fmt.Appendf(nil, form, fill.Replace(tc.within))); err != nil {
 					t.Errorf("%.10s within: %v", form, err)
 				}
-				if _, err := merge.ParseOverlay(fmt.Appendf(nil, form, fill.Replace(tc.beyond))); err == nil || !strings.Contains(err.Error(), tc.says) {
+				if _, err := merge.ParseOverlay(context.Background(), fmt.Appendf(nil, form, fill.Replace(tc.beyond))); err == nil || !strings.Contains(err.Error(), tc.says) {
 					t.Errorf("%.10s beyond: got %v, want an error that says %q", form, err, tc.says)
 				}
 			}
@@ -63,7 +64,7 @@ func TestALargestOverlayIsRead(t *testing.T) {
 	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
 		text := "spec: {}\n"
 		text += "#" + strings.Repeat("x", size-len(text)-1)
-		if _, err := merge.ParseOverlay([]byte(text)); (err == nil) != want {
+		if _, err := merge.ParseOverlay(context.Background(), []byte(text)); (err == nil) != want {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
@@ -72,7 +73,7 @@ func TestALargestOverlayIsRead(t *testing.T) {
 // An error shows a value whole up to 60 characters.
 func TestValuesInErrors(t *testing.T) {
 	for length, want := range map[int]string{58: strings.Repeat("v", 58) + `"`, 59: strings.Repeat("v", 59) + "..."} {
-		o, err := merge.ParseOverlay(fmt.Appendf(nil, "spec: {$patch: %s}", strings.Repeat("v", length)))
+		o, err := merge.ParseOverlay(context.Background(), fmt.Appendf(nil, "spec: {$patch: %s}", strings.Repeat("v", length)))
 		if err == nil {
 			_, err = strategic(new(corev1.Pod), o)
 		}
@@ -85,7 +86,7 @@ func TestValuesInErrors(t *testing.T) {
 // A type that reads its own JSON gets the whole of a value that has parts.
 func TestAValueOfParts(t *testing.T) {
 	const fields = `{"f:a":{"f:b":[1,"two"],"f:c":{}},"f:d":[]}`
-	o, err := merge.ParseOverlay([]byte(`{"metadata":{"managedFields":[{"manager":"m","fieldsV1":` + fields + `}]}}`))
+	o, err := merge.ParseOverlay(context.Background(), []byte(`{"metadata":{"managedFields":[{"manager":"m","fieldsV1":`+fields+`}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

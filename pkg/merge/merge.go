@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 
@@ -14,26 +15,31 @@ import (
 // may be kept and used by several goroutines at once.
 type Overlay struct {
 	root *node
+	text int // the length of the text, parts of which the nodes refer to
 }
 
 // ParseOverlay reads the YAML text of a partial pod. Its errors are of type
 // *Error and name the field. Text of more than 1 MiB, nesting of more than 64
 // levels and aliases that multiply without bound are refused, and so is a list that
 // merges and has two elements of one full identity, but for variables. An empty
-// text is an overlay that changes nothing.
-func ParseOverlay(rendered []byte) (*Overlay, error) {
+// text is an overlay that changes nothing. When ctx ends, so does the work, with the
+// error of ctx.
+func ParseOverlay(ctx context.Context, rendered []byte) (*Overlay, error) {
 	if len(rendered) > maxText {
 		return nil, errorf("is %d bytes long, at most %d are read", len(rendered), maxText)
 	}
-	r := resolver{unique: true}
+	r := resolver{ctx: ctx, text: len(rendered), unique: true}
 	if root, ok := scan(string(rendered)); ok {
 		return r.overlay(root, podschema.Pod())
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	data, err := yaml.YAMLToJSON(rendered)
 	if err != nil {
 		return nil, errorf("is not valid YAML: %v", err)
 	}
-	root, err := parseJSON(data)
+	root, err := parseJSON(ctx, data)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +53,7 @@ func (r *resolver) overlay(root *node, t *podschema.Type) (*Overlay, error) {
 	if err := r.value(root, t, reflect.New(t.Go).Elem()); err != nil {
 		return nil, err
 	}
-	return &Overlay{root: root}, nil
+	return &Overlay{root: root, text: r.text}, nil
 }
 
 // Unknown returns the fields of the overlay that this version's pod type does not
@@ -69,17 +75,18 @@ func (o *Overlay) Apply(pod *podmodel.Pod) (err error) {
 // Container returns base with every field that overlay sets merged on top.
 // Neither argument is changed; the result shares memory with base, as that of
 // [Overlay.Apply] does. A field set to its zero value counts as not set. An element
-// of a list that has the merge key of another one before it is merged onto that.
-func Container(base, overlay podmodel.Container) (podmodel.Container, error) {
+// of a list that has the merge key of another one before it is merged onto that. When
+// ctx ends, so does the work, with the error of ctx.
+func Container(ctx context.Context, base, overlay podmodel.Container) (podmodel.Container, error) {
 	data, err := json.Marshal(overlay)
 	if err != nil {
 		return base, at("["+overlay.Name+"]", errorf("%v", err))
 	}
-	root, err := parseJSON(data)
+	root, err := parseJSON(ctx, data)
 	if err != nil {
 		return base, at("["+overlay.Name+"]", err)
 	}
-	var r resolver
+	r := resolver{ctx: ctx}
 	o, err := r.overlay(root, podschema.Container())
 	if err != nil {
 		return base, at("["+overlay.Name+"]", err)

@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +24,7 @@ func strategic(pod *corev1.Pod, o *merge.Overlay) (*corev1.Pod, error) {
 
 // container is merge.Container for containers without unknown fields.
 func container(base, overlay *corev1.Container) (*corev1.Container, error) {
-	out, err := merge.Container(podmodel.Container{Container: *base}, podmodel.Container{Container: *overlay})
+	out, err := merge.Container(context.Background(), podmodel.Container{Container: *base}, podmodel.Container{Container: *overlay})
 	return &out.Container, err
 }
 
@@ -210,7 +211,7 @@ func TestStrategic(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			base := pod(t, tc.pod)
-			o, err := merge.ParseOverlay([]byte(tc.overlay))
+			o, err := merge.ParseOverlay(context.Background(), []byte(tc.overlay))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,7 +295,7 @@ func TestErrors(t *testing.T) {
 		{"too many values", "metadata: {x: [" + strings.Repeat("1,", 270_000) + "1]}", `more than 262144 values`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o, err := merge.ParseOverlay([]byte(tc.overlay))
+			o, err := merge.ParseOverlay(context.Background(), []byte(tc.overlay))
 			if err == nil {
 				_, err = strategic(pod(t, base), o)
 			}
@@ -318,7 +319,7 @@ func TestAliasBomb(t *testing.T) {
 	for i := range 12 {
 		fmt.Fprintf(&b, "a%d: &a%d [%s*a%d]\n", i+1, i+1, strings.Repeat(fmt.Sprintf("*a%d,", i), 9), i)
 	}
-	if _, err := merge.ParseOverlay([]byte(b.String())); err == nil {
+	if _, err := merge.ParseOverlay(context.Background(), []byte(b.String())); err == nil {
 		t.Fatal("no error")
 	}
 }
@@ -329,7 +330,7 @@ func TestRepeatedEntries(t *testing.T) {
 	for i := range 40 {
 		fmt.Fprintf(&many, "    l%d: \"1\"\n", i)
 	}
-	o, err := merge.ParseOverlay([]byte("metadata:\n  labels:\n    a: \"1\"\n    a: \"2\"\n" + many.String() + "    l7: \"2\"\n"))
+	o, err := merge.ParseOverlay(context.Background(), []byte("metadata:\n  labels:\n    a: \"1\"\n    a: \"2\"\n"+many.String()+"    l7: \"2\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,7 +403,7 @@ func TestNewValuesArePlain(t *testing.T) {
 		{"a null in an object that is replaced", `spec: {affinity: {$patch: replace, nodeAffinity: null}}`, `spec: {containers: [{name: a}], affinity: {}}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o, err := merge.ParseOverlay([]byte(tc.overlay))
+			o, err := merge.ParseOverlay(context.Background(), []byte(tc.overlay))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -423,7 +424,7 @@ func TestNewValuesArePlain(t *testing.T) {
 // A variable may be given twice, as in a pod: templates list those of a proxy
 // configuration behind their own.
 func TestVariablesGivenTwice(t *testing.T) {
-	o, err := merge.ParseOverlay([]byte(`spec: {containers: [{name: p, env: [{name: A, value: "1"}, {name: B}, {name: A, value: "2"}]}]}`))
+	o, err := merge.ParseOverlay(context.Background(), []byte(`spec: {containers: [{name: p, env: [{name: A, value: "1"}, {name: B}, {name: A, value: "2"}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

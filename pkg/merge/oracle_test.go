@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -66,7 +67,7 @@ func TestStrategicLikeTheLibrary(t *testing.T) {
 		base = roundTrip(t, base)
 		overlay := mustJSON(t, g.Overlay())
 		want, libraryErr := library(base, overlay)
-		o, err := merge.ParseOverlay(overlay)
+		o, err := merge.ParseOverlay(context.Background(), overlay)
 		var got *corev1.Pod
 		before := mustJSON(t, base)
 		if err == nil {

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"reflect"
 	"strconv"
 
@@ -16,6 +17,8 @@ import (
 // entries become where there is nothing to merge them with. Such a value has no
 // directives: an object with $patch is left out of it, and so is a null.
 type resolver struct {
+	ctx  context.Context // ends the work
+	text int             // the length of the text
 	// unique is set when a list must not hold two elements of one full identity.
 	unique bool
 }
@@ -154,6 +157,9 @@ func (r *resolver) list(n *node, t *podschema.Type, dst reflect.Value) error {
 	kept := 0
 	var unknown []*podmodel.Fields
 	for i, item := range n.children() {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
 		if err := r.entry(item, t.Elem, t.ElemPointer, dst.Index(kept)); err != nil {
 			return at(itemStep(item, i), err)
 		}

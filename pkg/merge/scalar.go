@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/quantity"
 )
 
 // scalar sets dst, which may not be taken apart further and is the zero value.
@@ -50,7 +51,7 @@ func invalid(n *node, t *podschema.Type, err error) error {
 // Quantities, most of these, do not need it written down.
 func decode(n *node, into any) error {
 	if q, ok := into.(*resource.Quantity); ok && (n.kind == text || n.kind == number) {
-		parsed, err := resource.ParseQuantity(strings.TrimSpace(n.scalar))
+		parsed, err := quantity.Parse(strings.TrimSpace(n.scalar))
 		*q = parsed
 		return err
 	}

@@ -2,6 +2,7 @@ package merge
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func byLibrary(t testing.TB, s string) (*node, bool) {
 	if err != nil {
 		return nil, false
 	}
-	n, err := parseJSON(data)
+	n, err := parseJSON(context.Background(), data)
 	return n, err == nil
 }
 

@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"reflect"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func generated(t *testing.T, seed uint64) *merge.Overlay {
 	g := podgen.New(seed)
 	g.Directives *= int(seed % 2)
 	text := mustYAML(t, g.Overlay())
-	o, err := merge.ParseOverlay(text)
+	o, err := merge.ParseOverlay(context.Background(), text)
 	if err != nil {
 		return nil
 	}
@@ -128,7 +129,7 @@ func TestOverlayIsShared(t *testing.T) {
 		`{metadata: {annotations: {a: b}}, spec: {containers: [{name: p, env: [{name: E, value: v}], securityContext: {runAsUser: 1}, resources: {limits: {cpu: 1}}}]}}`,
 		`{metadata: {annotations: {c: d}, labels: {a: null}}, spec: {securityContext: {fsGroup: 2}, containers: [{name: p, env: [{name: F}], securityContext: {runAsGroup: 2}, resources: {limits: {memory: 1}}}, {name: app, resources: {limits: {cpu: 2}}}]}}`,
 	} {
-		o, err := merge.ParseOverlay([]byte(text))
+		o, err := merge.ParseOverlay(context.Background(), []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 
@@ -57,7 +58,7 @@ func byLibraryWithUnknown(t *testing.T, pod, overlay []byte) ([]byte, error) {
 
 func decodePod(t *testing.T, data []byte) *podmodel.Pod {
 	t.Helper()
-	pod, err := podmodel.Decode(data)
+	pod, err := podmodel.Decode(context.Background(), data)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, data)
 	}
@@ -94,7 +95,7 @@ func TestUnknownFieldsMergeLikeOthers(t *testing.T) {
 	agreed, fields := 0, 0
 	for seed := range uint64(rounds) {
 		podText, overlayText := withUnknown(t, seed)
-		o, err := merge.ParseOverlay(overlayText)
+		o, err := merge.ParseOverlay(context.Background(), overlayText)
 		if err != nil {
 			continue // as TestStrategicLikeTheLibrary compares
 		}
@@ -175,7 +176,7 @@ func TestUnknownFieldsAreFoundByFullIdentity(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o, err := merge.ParseOverlay([]byte(tc.overlay))
+			o, err := merge.ParseOverlay(context.Background(), []byte(tc.overlay))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +219,7 @@ func TestContainerMergesUnknownFields(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		got, err := merge.Container(containers[0], containers[1])
+		got, err := merge.Container(context.Background(), containers[0], containers[1])
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -19,7 +20,7 @@ func BenchmarkDiff(b *testing.B) {
 			b.Run(fmt.Sprintf("env%d/%s", n, name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := patch.Diff(before, after); err != nil {
+					if _, err := patch.Diff(context.Background(), before, after); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -49,6 +49,9 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, was, is *
 			step = "-"
 		}
 		length++
+		if err := d.ctx.Err(); err != nil {
+			return err
+		}
 		if err := d.put("add", step, t.Elem, after.Index(i), itemOf(isItems, i)); err != nil {
 			return err
 		}
@@ -57,6 +60,9 @@ func (d *differ) list(f *podschema.Field, before, after reflect.Value, was, is *
 		for i, j := range from {
 			if j < 0 {
 				continue
+			}
+			if err := d.ctx.Err(); err != nil {
+				return err
 			}
 			if err := d.item(t, i, before.Index(j), after.Index(i), itemOf(wasItems, j), itemOf(isItems, i)); err != nil {
 				return err

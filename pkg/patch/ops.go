@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"context"
 	"reflect"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
@@ -9,8 +10,9 @@ import (
 
 // differ writes operations as it finds them.
 type differ struct {
-	ops  []byte // the patch so far, without its last bracket
-	path []byte // JSON pointer to the values that are being compared
+	ctx  context.Context // ends the comparison of long lists and maps
+	ops  []byte          // the patch so far, without its last bracket
+	path []byte          // JSON pointer to the values that are being compared
 }
 
 // initialSize is the capacity that a patch starts with, in bytes: that of an

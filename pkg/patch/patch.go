@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 
@@ -17,14 +18,18 @@ import (
 // metadata and spec are written whole, because a reader may see another object in
 // that JSON than the one decoded.
 //
-// An error means that a value cannot be written as JSON; it names the place.
-func Diff(before, after *podmodel.Pod) ([]byte, error) {
-	d := differ{path: make([]byte, 0, 128)}
+// An error means that a value cannot be written as JSON; it names the place. Or it is
+// that of ctx, which ends the work.
+func Diff(ctx context.Context, before, after *podmodel.Pod) ([]byte, error) {
+	d := differ{ctx: ctx, path: make([]byte, 0, 128)}
 	was, is := reflect.ValueOf(before.Pod).Elem(), reflect.ValueOf(after.Pod).Elem()
 	err := d.object(podschema.Pod(), was, is, before.Unknown, after.Unknown)
 	if err == nil && before.Ambiguous && len(d.ops) > 0 {
 		d.ops = d.ops[:0]
 		err = d.rewrite(was, is, before.Unknown, after.Unknown)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("difference at %q: %w", d.path, err)

@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -261,15 +262,15 @@ func TestUnknownFields(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			before, err := podmodel.Decode([]byte(tc.before))
+			before, err := podmodel.Decode(context.Background(), []byte(tc.before))
 			if err != nil {
 				t.Fatal(err)
 			}
-			after, err := podmodel.Decode([]byte(tc.after))
+			after, err := podmodel.Decode(context.Background(), []byte(tc.after))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := patch.Diff(before, after)
+			got, err := patch.Diff(context.Background(), before, after)
 			if err != nil || string(got) != tc.want {
 				t.Fatalf("got  %s, error %v\nwant %s", got, err, tc.want)
 			}
@@ -282,7 +283,7 @@ func TestUnknownFields(t *testing.T) {
 
 // What cannot be written as JSON is an error that names the place.
 func TestErrorNamesThePlace(t *testing.T) {
-	before, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"a"}]}}`))
+	before, err := podmodel.Decode(context.Background(), []byte(`{"spec":{"containers":[{"name":"a"}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +291,7 @@ func TestErrorNamesThePlace(t *testing.T) {
 	after.Spec.Containers = []corev1.Container{{Name: "a", LivenessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{
 		HTTPGet: &corev1.HTTPGetAction{Port: intstr.IntOrString{Type: 7}},
 	}}}}
-	got, err := patch.Diff(before, after)
+	got, err := patch.Diff(context.Background(), before, after)
 	if err == nil || !strings.Contains(err.Error(), `"/spec/containers/0"`) {
 		t.Errorf("patch %s, error %v", got, err)
 	}
@@ -363,7 +364,7 @@ func TestCostIsLinear(t *testing.T) {
 		best := time.Hour
 		for range 5 {
 			start := time.Now()
-			if _, err := patch.Diff(&podmodel.Pod{Pod: p}, &podmodel.Pod{Pod: after}); err != nil {
+			if _, err := patch.Diff(context.Background(), &podmodel.Pod{Pod: p}, &podmodel.Pod{Pod: after}); err != nil {
 				t.Fatal(err)
 			}
 			best = min(best, time.Since(start))

@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -20,16 +21,16 @@ import (
 // share must make no difference.
 func diffOf(t testing.TB, raw []byte, before, after *corev1.Pod) ([]byte, error) {
 	t.Helper()
-	decoded, err := podmodel.Decode(raw)
+	decoded, err := podmodel.Decode(context.Background(), raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	was := &podmodel.Pod{Pod: before, Unknown: decoded.Unknown, Ambiguous: decoded.Ambiguous}
 	is := follow(was, after)
-	want, wantErr := patch.Diff(was, is)
+	want, wantErr := patch.Diff(context.Background(), was, is)
 	sharing := after.DeepCopy()
 	share(reflect.ValueOf(before).Elem(), reflect.ValueOf(sharing).Elem())
-	got, err := patch.Diff(was, &podmodel.Pod{Pod: sharing, Unknown: is.Unknown})
+	got, err := patch.Diff(context.Background(), was, &podmodel.Pod{Pod: sharing, Unknown: is.Unknown})
 	if string(got) != string(want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Fatalf("sharing memory: %s, error %v\nwant %s, error %v\nobject %s", got, err, want, wantErr, raw)
 	}
@@ -84,7 +85,7 @@ func TestCostIsThatOfTheChange(t *testing.T) {
 		before := &podmodel.Pod{Pod: decode(t, mustJSON(t, usualPod(variables)))}
 		after := &podmodel.Pod{Pod: inject(before.Pod)}
 		return testing.AllocsPerRun(20, func() {
-			if _, err := patch.Diff(before, after); err != nil {
+			if _, err := patch.Diff(context.Background(), before, after); err != nil {
 				t.Fatal(err)
 			}
 		})

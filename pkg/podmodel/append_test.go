@@ -1,6 +1,7 @@
 package podmodel_test
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 func mustDecode(t *testing.T, data []byte) *podmodel.Pod {
 	t.Helper()
-	pod, err := podmodel.Decode(data)
+	pod, err := podmodel.Decode(context.Background(), data)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, data)
 	}

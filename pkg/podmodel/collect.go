@@ -2,6 +2,7 @@ package podmodel
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"reflect"
 
@@ -12,8 +13,8 @@ import (
 
 // collect finds the unknown fields in the JSON that a typed value was decoded
 // from. Of a name that is given twice the last one counts.
-func collect(data []byte, t *podschema.Type, typed reflect.Value) (*Fields, error) {
-	c := collector{jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+func collect(ctx context.Context, data []byte, t *podschema.Type, typed reflect.Value) (*Fields, error) {
+	c := collector{ctx, jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	fields, err := c.object(t, typed)
 	if err != nil {
 		return nil, fmt.Errorf("unknown fields cannot be read: %w", err)
@@ -21,7 +22,10 @@ func collect(data []byte, t *podschema.Type, typed reflect.Value) (*Fields, erro
 	return fields, nil
 }
 
-type collector struct{ *jsontext.Decoder }
+type collector struct {
+	ctx context.Context
+	*jsontext.Decoder
+}
 
 // value collects from the next value, which a known field has become.
 func (c collector) value(t *podschema.Type, pointer bool, typed reflect.Value) (*Fields, error) {
@@ -47,6 +51,9 @@ func (c collector) object(t *podschema.Type, typed reflect.Value) (*Fields, erro
 		return nil, err
 	}
 	for c.PeekKind() != '}' {
+		if err := c.ctx.Err(); err != nil {
+			return nil, err
+		}
 		token, err := c.ReadToken()
 		if err != nil {
 			return nil, err

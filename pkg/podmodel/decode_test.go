@@ -2,6 +2,7 @@ package podmodel_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,7 +26,7 @@ func mustReadAlike(t testing.TB, object []byte) bool {
 	t.Helper()
 	want := new(corev1.Pod)
 	wantErr := kjson.UnmarshalCaseSensitivePreserveInts(object, want)
-	got, err := podmodel.Decode(object)
+	got, err := podmodel.Decode(context.Background(), object)
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
 		t.Fatalf("error %v, want %v\n%q", err, wantErr, object)
 	}
@@ -181,7 +182,7 @@ func TestPlainPodsAreReadOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := testing.AllocsPerRun(20, func() { _, err = podmodel.Decode(object) })
+	ours := testing.AllocsPerRun(20, func() { _, err = podmodel.Decode(context.Background(), object) })
 	theirs := testing.AllocsPerRun(20, func() { err = kjson.UnmarshalCaseSensitivePreserveInts(object, new(corev1.Pod)) })
 	if err != nil || ours > 0.8*theirs {
 		t.Errorf("%v allocations, the API server's decoder %v; error %v", ours, theirs, err)

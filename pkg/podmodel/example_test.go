@@ -1,13 +1,14 @@
 package podmodel_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 func Example() {
-	pod, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"app","image":"app:1","newField":true}]}}`))
+	pod, err := podmodel.Decode(context.Background(), []byte(`{"spec":{"containers":[{"name":"app","image":"app:1","newField":true}]}}`))
 	if err != nil {
 		fmt.Println(err)
 		return

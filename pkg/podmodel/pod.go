@@ -2,14 +2,20 @@ package podmodel
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"reflect"
+	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	kjson "sigs.k8s.io/json"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/quantity"
 )
 
 // Pod is a pod: the typed value, and the fields that its Go types do not have.
@@ -25,10 +31,10 @@ type Pod struct {
 
 // Decode reads a pod as an API server does: names match exactly, and of a name
 // that is given twice the values are joined. The error is that of the decoder that
-// API servers use.
-func Decode(data []byte) (*Pod, error) {
+// API servers use, that of ctx, or a *quantity.LimitError.
+func Decode(ctx context.Context, data []byte) (*Pod, error) {
 	typed := new(corev1.Pod)
-	unknown, ambiguous, err := decode(data, typed, podschema.Pod())
+	unknown, ambiguous, err := decode(ctx, data, typed, podschema.Pod())
 	if err != nil {
 		return nil, err
 	}
@@ -51,19 +57,85 @@ func (p *Pod) Copy() *Pod {
 // word about unknown fields it is tried once more; what it still refuses, for
 // these reasons or because it is wrong, the API server's decoder decides, and the
 // error is that one's. So the two can only differ in what is plain.
-func decode[T any](data []byte, typed *T, t *podschema.Type) (unknown *Fields, ambiguous bool, err error) {
-	if jsonv2.Unmarshal(data, typed, jsonv2.RejectUnknownMembers(true)) == nil {
+func decode[T any](ctx context.Context, data []byte, typed *T, t *podschema.Type) (unknown *Fields, ambiguous bool, err error) {
+	err = unmarshal(ctx, data, typed, jsonv2.RejectUnknownMembers(true))
+	if err == nil {
 		return nil, false, nil
 	}
-	*typed = *new(T) // the failed decoder may have set something
-	if jsonv2.Unmarshal(data, typed) != nil {
-		*typed, ambiguous = *new(T), true
-		if err := kjson.UnmarshalCaseSensitivePreserveInts(data, typed); err != nil {
-			return nil, false, err
-		}
+	if !final(ctx, err) {
+		*typed = *new(T) // the failed decoder may have set something
+		err = unmarshal(ctx, data, typed)
 	}
-	unknown, err = collect(data, t, reflect.ValueOf(typed).Elem())
+	if err != nil && !final(ctx, err) {
+		*typed, ambiguous = *new(T), true
+		err = unmarshalAsServer(ctx, data, typed)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	unknown, err = collect(ctx, data, t, reflect.ValueOf(typed).Elem())
 	return unknown, ambiguous, err
+}
+
+// unmarshal decodes with the faster library. It reads a long text piece by piece, and
+// looks at ctx between them.
+func unmarshal(ctx context.Context, data []byte, into any, o ...jsonv2.Options) error {
+	o = append(o, limitQuantities)
+	if len(data) <= piece {
+		return jsonv2.Unmarshal(data, into, o...)
+	}
+	return jsonv2.UnmarshalRead(&reader{ctx, data}, into, o...)
+}
+
+// unmarshalAsServer decodes as API servers do. Their decoder cannot be interrupted;
+// it does some 30 MB a second.
+func unmarshalAsServer(ctx context.Context, data []byte, into any) error {
+	outline, err := ReadOutline(ctx, data, func(string) bool { return false })
+	if final(ctx, err) {
+		return err
+	}
+	if err == nil && outline.Quantity != nil {
+		return outline.Quantity
+	}
+	return kjson.UnmarshalCaseSensitivePreserveInts(data, into)
+}
+
+// final reports whether another decoder need not be asked: the time is over, or a
+// quantity must not be read.
+func final(ctx context.Context, err error) bool { return ctx.Err() != nil || quantity.IsLimit(err) }
+
+// limitQuantities has quantities looked at before their library reads them.
+var limitQuantities = jsonv2.WithUnmarshalers(jsonv2.UnmarshalFromFunc(func(d *jsontext.Decoder, q *resource.Quantity) error {
+	value, err := d.ReadValue()
+	if err != nil {
+		return err
+	}
+	if err := quantity.Check(strings.Trim(string(value), `" `)); err != nil {
+		return err
+	}
+	return q.UnmarshalJSON(value)
+}))
+
+// piece is how much of a long text is decoded, in bytes, before the context is looked
+// at: that takes about a millisecond.
+const piece = 128 << 10
+
+// reader reads a text piece by piece until its context ends.
+type reader struct {
+	ctx  context.Context
+	rest []byte
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest[:min(len(r.rest), piece)])
+	r.rest = r.rest[n:]
+	return n, nil
 }
 
 // Containers is the list of a pod's containers that a name is about.
@@ -114,6 +186,6 @@ func (c *Container) UnmarshalJSON(data []byte) (err error) {
 	if bytes.Equal(data, []byte("null")) {
 		return nil
 	}
-	c.Unknown, _, err = decode(data, &c.Container, podschema.Container())
+	c.Unknown, _, err = decode(context.Background(), data, &c.Container, podschema.Container())
 	return err
 }

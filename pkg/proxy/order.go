@@ -64,16 +64,24 @@ func moveToBack(list []corev1.Container, name string) {
 // now. Else a second injection would move what the first one appended, because
 // merging follows the order of the template.
 func KeepOrder(before, after *corev1.PodSpec) {
-	keepContainers(before, after.Containers)
-	keepContainers(before, after.InitContainers)
+	was := map[string]*corev1.Container{} // as findInPod finds them
+	for _, list := range [][]corev1.Container{before.Containers, before.InitContainers} {
+		for i := range list {
+			if _, ok := was[list[i].Name]; !ok {
+				was[list[i].Name] = &list[i]
+			}
+		}
+	}
+	keepContainers(was, after.Containers)
+	keepContainers(was, after.InitContainers)
 	after.Volumes = keep(before.Volumes, after.Volumes, func(v *corev1.Volume) string { return v.Name })
 	after.ImagePullSecrets = keep(before.ImagePullSecrets, after.ImagePullSecrets, func(r *corev1.LocalObjectReference) string { return r.Name })
 }
 
-func keepContainers(before *corev1.PodSpec, list []corev1.Container) {
+func keepContainers(before map[string]*corev1.Container, list []corev1.Container) {
 	for i := range list {
 		c := &list[i]
-		was := findInPod(before, c.Name)
+		was := before[c.Name]
 		if was == nil {
 			continue
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // scrapeTarget is one endpoint of the application's metrics.
@@ -24,7 +26,7 @@ func parseTargets(list string, statusPort int32) ([]scrapeTarget, error) {
 		}
 		t, err := parseTarget(item, int(statusPort))
 		if err != nil {
-			return nil, fmt.Errorf("annotation %s: invalid value %.80q: %w", ScrapeTargetsKey, list, err)
+			return nil, fmt.Errorf("annotation %s: invalid value %s: %w", ScrapeTargetsKey, cut.Quote(list, 80), err)
 		}
 		out = append(out, t)
 	}
@@ -35,7 +37,7 @@ func parseTarget(item string, statusPort int) (scrapeTarget, error) {
 	port, path, _ := strings.Cut(item, ":")
 	n, err := strconv.ParseUint(strings.TrimSpace(port), 10, 16)
 	if err != nil || n == 0 {
-		return scrapeTarget{}, fmt.Errorf("%q is not a port, targets must be port[:path] with a port from 1 to 65535, comma separated", port)
+		return scrapeTarget{}, fmt.Errorf("%s is not a port, targets must be port[:path] with a port from 1 to 65535, comma separated", cut.Quote(port, 40))
 	}
 	if int(n) == statusPort {
 		return scrapeTarget{}, fmt.Errorf("port %d is the agent's own status port, name the application's", n)

@@ -1,12 +1,15 @@
 package render
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // ByProgram is what the template's program gives; ok is false where there is none
 // or it falls back.
 func (t *Template) ByProgram(data any) (text string, ok bool) {
 	m := t.meters.Get().(*meter)
-	m.end = t.limits.Now().Add(t.limits.Time)
+	m.begin(context.Background(), new(Work))
 	ok = t.tryProgram(m, data)
 	return string(m.out), ok
 }
@@ -14,7 +17,7 @@ func (t *Template) ByProgram(data any) (text string, ok bool) {
 // ByTextTemplate is what the template means.
 func (t *Template) ByTextTemplate(data any) (string, error) {
 	m := t.meters.Get().(*meter)
-	m.end = t.limits.Now().Add(t.limits.Time)
+	m.begin(context.Background(), new(Work))
 	err := t.executePlain(m, data)
 	return string(m.out), err
 }
@@ -25,7 +28,7 @@ func (t *Template) Programs() int { return len(t.programs) }
 // ExecuteAfter executes the template, and calls before when it has read the clock.
 func (t *Template) ExecuteAfter(before func(), data any) ([]byte, error) {
 	m := t.meters.Get().(*meter)
-	m.end = t.limits.Now().Add(t.limits.Time)
+	m.begin(context.Background(), new(Work))
 	before()
 	if !t.tryProgram(m, data) {
 		if err := t.executePlain(m, data); err != nil {

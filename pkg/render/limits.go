@@ -2,8 +2,15 @@ package render
 
 import "time"
 
-// Limits bound one execution of a template. The zero value of a field means its
-// default.
+// Work is what the executions for one request have used of their limits. It must not
+// be used by several goroutines at once.
+type Work struct {
+	output, steps int
+	end           time.Time // when the time is over; zero before the first execution
+}
+
+// Limits bound the executions of templates for one request together, see [Work]. The
+// zero value of a field means its default.
 type Limits struct {
 	// Output is the number of bytes that may be written; default 1 MiB, which
 	// is a hundred times the output of the templates in the field.

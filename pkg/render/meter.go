@@ -1,6 +1,6 @@
 package render
 
-import "time"
+import "context"
 
 // marker says what the execution has come to.
 type marker struct {
@@ -50,12 +50,13 @@ func (m markers) find(text []byte) (marker, bool) {
 // meter collects the output of one execution, and ends it when it exceeds a limit.
 // text/template uses it as its io.Writer, programs as their partial.Output.
 type meter struct {
+	ctx     context.Context // ends the execution
+	work    *Work           // of the executions before this one
 	out     []byte
 	limits  *Limits
 	markers markers
 	steps   int
 	depth   int
-	end     time.Time
 }
 
 // clockEvery is after how many steps the clock is looked at: that costs as much
@@ -66,14 +67,33 @@ const clockEvery = 32
 // the same pod.
 func (m *meter) start() { m.out, m.steps, m.depth = m.out[:0], 0, 0 }
 
-func (m *meter) late() bool { return m.limits.Now().After(m.end) }
+// begin prepares for an execution whose work adds to that of others.
+func (m *meter) begin(ctx context.Context, work *Work) {
+	m.ctx, m.work = ctx, work
+	if work.end.IsZero() {
+		work.end = m.limits.Now().Add(m.limits.Time)
+	}
+}
+
+// finish adds the execution to the work, and lets go of both.
+func (m *meter) finish() {
+	m.work.output += len(m.out)
+	m.work.steps += m.steps
+	m.ctx, m.work = nil, nil
+}
+
+// late reports whether the execution must end: its time is over, or nobody waits.
+func (m *meter) late() bool { return m.ctx.Err() != nil || m.limits.Now().After(m.work.end) }
+
+// fits reports whether so much more output is within the limit.
+func (m *meter) fits(n int) bool { return m.work.output+len(m.out)+n <= m.limits.Output }
 
 // Write implements io.Writer.
 func (m *meter) Write(p []byte) (int, error) {
 	if mark, ok := m.markers.find(p); ok {
 		return len(p), m.pass(mark)
 	}
-	if len(m.out)+len(p) > m.limits.Output {
+	if !m.fits(len(p)) {
 		return 0, &LimitError{What: "output", Limit: byteCount(m.limits.Output)}
 	}
 	m.out = append(m.out, p...)
@@ -91,10 +111,16 @@ func (m *meter) pass(mark marker) error {
 			return &LimitError{What: "nested template calls", Limit: count(m.limits.Depth), Where: mark.where}
 		}
 	}
-	if m.steps++; m.steps > m.limits.Steps {
+	if m.steps++; m.work.steps+m.steps > m.limits.Steps {
 		return &LimitError{What: "loop rounds and template calls", Limit: count(m.limits.Steps), Where: mark.where}
 	}
-	if m.steps%clockEvery == 0 && m.late() {
+	if m.steps%clockEvery != 0 {
+		return nil
+	}
+	if err := m.ctx.Err(); err != nil {
+		return err
+	}
+	if m.late() {
 		return &LimitError{What: "time", Limit: m.limits.Time.String(), Where: mark.where}
 	}
 	return nil
@@ -102,7 +128,7 @@ func (m *meter) pass(mark marker) error {
 
 // WriteText implements partial.Output.
 func (m *meter) WriteText(text string) bool {
-	if len(m.out)+len(text) > m.limits.Output {
+	if !m.fits(len(text)) {
 		return false
 	}
 	m.out = append(m.out, text...)
@@ -113,5 +139,5 @@ func (m *meter) WriteText(text string) bool {
 func (m *meter) Count(steps int) bool {
 	before := m.steps / clockEvery
 	m.steps += steps
-	return m.steps <= m.limits.Steps && (m.steps/clockEvery == before || !m.late())
+	return m.work.steps+m.steps <= m.limits.Steps && (m.steps/clockEvery == before || !m.late())
 }

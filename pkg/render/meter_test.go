@@ -31,7 +31,7 @@ func TestMeter(t *testing.T) {
 	limits := Limits{Output: 5, Steps: 70, Depth: 2, Time: time.Second, Now: func() time.Time { return at }}
 	var limit *LimitError
 	fresh := func() *meter {
-		m := &meter{limits: &limits, markers: markers{}, end: at}
+		m := &meter{limits: &limits, markers: markers{}, ctx: t.Context(), work: &Work{end: at}}
 		m.start()
 		return m
 	}

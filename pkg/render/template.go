@@ -1,6 +1,7 @@
 package render
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"sync"
@@ -39,7 +40,7 @@ func (t *Template) Names(text string) bool { return t.names[text] }
 // Execute renders the template. The error is an *Error that names template,
 // line and expression.
 func (t *Template) Execute(data any) (out []byte, err error) {
-	err = t.ExecuteFunc(data, func(text []byte) error {
+	err = t.ExecuteFunc(context.Background(), new(Work), data, func(text []byte) error {
 		out = slices.Clone(text)
 		return nil
 	})
@@ -47,11 +48,13 @@ func (t *Template) Execute(data any) (out []byte, err error) {
 }
 
 // ExecuteFunc renders the template and passes the text to use, which must not keep
-// it. An error of use is returned as it is.
-func (t *Template) ExecuteFunc(data any, use func(text []byte) error) error {
+// it. An error of use is returned as it is. The limits hold for all executions that
+// share the work; ctx ends this one, whose error is then that of ctx.
+func (t *Template) ExecuteFunc(ctx context.Context, work *Work, data any, use func(text []byte) error) error {
 	m := t.meters.Get().(*meter)
 	defer t.meters.Put(m)
-	m.end = t.limits.Now().Add(t.limits.Time)
+	m.begin(ctx, work)
+	defer m.finish()
 	if !t.tryProgram(m, data) {
 		if err := t.executePlain(m, data); err != nil {
 			return t.explain(err)

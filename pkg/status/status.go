@@ -1,7 +1,9 @@
 package status
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,7 +63,12 @@ func Read(annotations map[string]string) (s Status, present bool) {
 
 // Empty reports whether the status names nothing.
 func (s *Status) Empty() bool {
-	return len(s.InitContainers)+len(s.Containers)+len(s.Volumes)+len(s.ImagePullSecrets) == 0
+	return s.Len() == 0
+}
+
+// Len returns how many names the status holds.
+func (s *Status) Len() int {
+	return len(s.InitContainers) + len(s.Containers) + len(s.Volumes) + len(s.ImagePullSecrets)
 }
 
 // String returns the annotation's value.
@@ -78,17 +85,57 @@ type Overrides struct {
 	InitContainers []podmodel.Container `json:"initContainers,omitempty"`
 }
 
-// ReadOverrides returns the saved containers; none when there is no annotation.
-func ReadOverrides(annotations map[string]string) (Overrides, error) {
+// Most is how much [Overrides] may hold to be read.
+type Most struct{ Containers, Values int }
+
+// ReadOverrides returns the saved containers; none when there is no annotation. One
+// that holds more than most is a *LimitError, which is found out before it is decoded.
+func ReadOverrides(ctx context.Context, annotations map[string]string, most Most) (Overrides, error) {
 	var o Overrides
 	text, ok := annotations[OverridesKey]
 	if !ok {
 		return o, nil
 	}
-	if err := json.Unmarshal([]byte(text), &o); err != nil {
+	err := checkOverrides(ctx, []byte(text), most)
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &o)
+	}
+	var limit *LimitError
+	if errors.As(err, &limit) || ctx.Err() != nil {
+		return Overrides{}, err
+	}
+	if err != nil {
 		return Overrides{}, fmt.Errorf("annotation %s: not readable, it must hold containers and initContainers in JSON, or be removed: %w", OverridesKey, err)
 	}
 	return o, nil
+}
+
+func checkOverrides(ctx context.Context, text []byte, most Most) error {
+	outline, err := podmodel.ReadOutline(ctx, text, func(string) bool { return false })
+	if err != nil {
+		return err
+	}
+	if n := outline.Counts.Values; n > most.Values {
+		return &LimitError{"names and values", n, most.Values}
+	}
+	var held struct{ Containers, InitContainers []json.RawMessage }
+	if err := json.Unmarshal(text, &held); err != nil {
+		return err
+	}
+	if n := len(held.Containers) + len(held.InitContainers); n > most.Containers {
+		return &LimitError{"containers", n, most.Containers}
+	}
+	return nil
+}
+
+// LimitError is an annotation [OverridesKey] that holds more than is read.
+type LimitError struct {
+	What      string
+	Has, Most int
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("annotation %s holds %d %s, at most %d are read: remove it together with what an earlier injection has added", OverridesKey, e.Has, e.What, e.Most)
 }
 
 // Empty reports whether nothing was saved.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"testing"
@@ -117,14 +118,14 @@ func TestOverrides(t *testing.T) {
 	if got := o.String(); got != `{"initContainers":[{"name":"a","image":"x","resources":{}}]}` {
 		t.Errorf("got %s", got)
 	}
-	back, err := ReadOverrides(map[string]string{OverridesKey: o.String()})
+	back, err := ReadOverrides(t.Context(), map[string]string{OverridesKey: o.String()}, Most{100, 1000})
 	if err != nil || !reflect.DeepEqual(back, o) || back.Empty() {
 		t.Errorf("read back %+v, %v", back, err)
 	}
-	if none, err := ReadOverrides(nil); err != nil || !none.Empty() {
+	if none, err := ReadOverrides(t.Context(), nil, Most{100, 1000}); err != nil || !none.Empty() {
 		t.Errorf("none: %+v, %v", none, err)
 	}
-	if _, err := ReadOverrides(map[string]string{OverridesKey: "x"}); err == nil || !strings.Contains(err.Error(), OverridesKey) {
+	if _, err := ReadOverrides(t.Context(), map[string]string{OverridesKey: "x"}, Most{100, 1000}); err == nil || !strings.Contains(err.Error(), OverridesKey) {
 		t.Errorf("bad: %v", err)
 	}
 }
@@ -225,12 +226,12 @@ func TestWithoutLists(t *testing.T) {
 // What a newer API server or the user has set on a container goes and comes back
 // with it.
 func TestUnknownFieldsOfContainers(t *testing.T) {
-	pod, err := podmodel.Decode([]byte(`{"spec":{"containers":[{"name":"app","new":1},{"name":"istio-proxy","new":2,"resources":{"newer":3}},{"name":"gone","new":4}]}}`))
+	pod, err := podmodel.Decode(context.Background(), []byte(`{"spec":{"containers":[{"name":"app","new":1},{"name":"istio-proxy","new":2,"resources":{"newer":3}},{"name":"gone","new":4}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const text = `{"containers":[{"name":"istio-proxy","image":"own","new":5}]}`
-	o, err := ReadOverrides(map[string]string{OverridesKey: text})
+	o, err := ReadOverrides(t.Context(), map[string]string{OverridesKey: text}, Most{100, 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,11 @@ func WithoutContainers(pod *podmodel.Pod, s Status, o Overrides) *podmodel.Pod {
 func restored(pod *podmodel.Pod, list podmodel.Containers, in []corev1.Container, injected []string, saved []podmodel.Container) []corev1.Container {
 	out := make([]corev1.Container, 0, len(in)+len(saved))
 	back := make([]bool, len(saved))
+	at := make(map[string]int, len(saved)) // the first of each name
+	for k := range slices.Backward(saved) {
+		at[saved[k].Name] = k
+	}
+	gone := setOf(injected)
 	unknown := pod.ContainersUnknown(list).Clone()
 	restore := func(k int) {
 		out = append(out, saved[k].Container)
@@ -45,17 +50,22 @@ func restored(pod *podmodel.Pod, list podmodel.Containers, in []corev1.Container
 	}
 	for i := range in {
 		name := in[i].Name
-		if !slices.Contains(injected, name) {
+		if !gone[name] {
 			out = append(out, in[i])
 			continue
 		}
 		unknown.SetBelow(name, nil)
-		if k := slices.IndexFunc(saved, func(c podmodel.Container) bool { return c.Name == name }); k >= 0 && !back[k] {
+		if k, ok := at[name]; ok && !back[k] {
 			restore(k)
 		}
 	}
+	there := make(map[string]bool, len(out))
+	for i := range out {
+		there[out[i].Name] = true
+	}
 	for k := range saved {
-		if !back[k] && !slices.ContainsFunc(out, func(c corev1.Container) bool { return c.Name == saved[k].Name }) {
+		if !back[k] && !there[saved[k].Name] {
+			there[saved[k].Name] = true
 			restore(k)
 		}
 	}
@@ -67,13 +77,18 @@ func restored(pod *podmodel.Pod, list podmodel.Containers, in []corev1.Container
 // the status names. The pod given is not changed.
 func WithoutLists(pod *podmodel.Pod, s Status) *podmodel.Pod {
 	out := pod.Copy()
-	out.Spec.Volumes = filter(pod.Spec.Volumes, func(v *corev1.Volume) bool {
-		return !slices.Contains(s.Volumes, v.Name)
-	})
-	out.Spec.ImagePullSecrets = filter(pod.Spec.ImagePullSecrets, func(r *corev1.LocalObjectReference) bool {
-		return !slices.Contains(s.ImagePullSecrets, r.Name)
-	})
+	volumes, secrets := setOf(s.Volumes), setOf(s.ImagePullSecrets)
+	out.Spec.Volumes = filter(pod.Spec.Volumes, func(v *corev1.Volume) bool { return !volumes[v.Name] })
+	out.Spec.ImagePullSecrets = filter(pod.Spec.ImagePullSecrets, func(r *corev1.LocalObjectReference) bool { return !secrets[r.Name] })
 	return out
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 func filter[T any](in []T, keep func(*T) bool) []T {

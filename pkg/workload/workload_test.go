@@ -1,8 +1,8 @@
 package workload_test
 
 import (
-	"context"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -48,7 +48,7 @@ func (e *engine) Inject(_ context.Context, req inject.Request) inject.Result {
 		after.Annotations = map[string]string{}
 	}
 	after.Annotations["sidecar.istio.io/status"] = `{"containers":["istio-proxy"]}`
-	diff, err := patch.Diff(&podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
+	diff, err := patch.Diff(context.Background(), &podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
 	if err != nil {
 		panic(err)
 	}
@@ -72,7 +72,7 @@ func (e *engine) UninjectFor(_ context.Context, req inject.Request) ([]byte, err
 			after.Spec.Containers = append(after.Spec.Containers, c)
 		}
 	}
-	return patch.Diff(&podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
+	return patch.Diff(context.Background(), &podmodel.Pod{Pod: pod}, &podmodel.Pod{Pod: after})
 }
 
 // Every file of testdata is a stream; beside it lies what comes out. Taking the

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 
@@ -48,7 +49,7 @@ func BenchmarkStage(b *testing.B) {
 				return nil
 			}},
 			{"render", func() error { _, err := s.template.Execute(s.data); return err }},
-			{"parse", func() error { _, err := merge.ParseOverlay(s.text); return err }},
+			{"parse", func() error { _, err := merge.ParseOverlay(context.Background(), s.text); return err }},
 			{"merge", func() error { return s.overlay.Apply((&podmodel.Pod{Pod: s.pod}).Copy()) }},
 			{"probes", func() error {
 				pod := proxy.CopyForWrite(s.result.Pod)
@@ -56,7 +57,7 @@ func BenchmarkStage(b *testing.B) {
 				return nil
 			}},
 			{"diff", func() error {
-				_, err := patch.Diff(&podmodel.Pod{Pod: s.pod}, &podmodel.Pod{Pod: s.result.Pod})
+				_, err := patch.Diff(context.Background(), &podmodel.Pod{Pod: s.pod}, &podmodel.Pod{Pod: s.result.Pod})
 				return err
 			}},
 			{"encode", func() error {
@@ -111,7 +112,7 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 	text, err := s.template.Execute(s.data)
 	must(err)
 	s.text = append([]byte(nil), text...)
-	s.overlay, err = merge.ParseOverlay(s.text)
+	s.overlay, err = merge.ParseOverlay(context.Background(), s.text)
 	must(err)
 	s.result = snapshot.Inject(b.Context(), inject.Request{Object: s.raw, Namespace: "default"})
 	if s.result.Pod == nil {
