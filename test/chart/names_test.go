@@ -19,7 +19,7 @@ func TestClassicNames(t *testing.T) {
 		{"Service", "istio-sidecar-injector"},
 		{"ServiceAccount", "istio-sidecar-injector-service-account"},
 		{"MutatingWebhookConfiguration", "istio-sidecar-injector"},
-		{"ClusterRole", "istio-sidecar-injector-istio-system"},
+		{"ClusterRole", "istio-sidecar-injector:istio-system"},
 		{"PodDisruptionBudget", "istio-sidecar-injector"},
 	} {
 		o := one(t, objects, want[0], want[1])
@@ -80,14 +80,14 @@ func TestInstallationsSideBySide(t *testing.T) {
 func service(t *testing.T, objects []*object) *object { return one(t, objects, "Service", "") }
 
 // The same release name in two namespaces shares nothing but the webhook
-// configuration, which Helm then refuses to take over, and the test's namespace.
+// configuration, which Helm then refuses to take over.
 func TestClusterRolesCarryTheNamespace(t *testing.T) {
 	ids := map[string]bool{}
 	for _, o := range (install{namespace: "a", set: everyObject}).render(t) {
 		ids[o.id()] = true
 	}
 	for _, o := range (install{namespace: "b", set: everyObject}).render(t) {
-		if ids[o.id()] && o.GetKind() != "MutatingWebhookConfiguration" && !o.isHook() {
+		if ids[o.id()] && o.GetKind() != "MutatingWebhookConfiguration" {
 			t.Errorf("both namespaces have %s", o.id())
 		}
 	}
@@ -103,4 +103,24 @@ func TestServiceSelectsServersOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Names and namespaces that read alike once they are put together.
+func TestClusterWideNamesAreUnambiguous(t *testing.T) {
+	ids := map[string]bool{}
+	for _, o := range (install{release: "istio-sidecar-injector-a", namespace: "b", set: everyObject}).render(t) {
+		if o.GetNamespace() == "" {
+			ids[o.id()] = true
+		}
+	}
+	for _, in := range []install{
+		{namespace: "a-b", set: everyObject},
+		{namespace: "b", set: append([]string{"fullnameOverride=istio-sidecar-injector"}, everyObject...)},
+	} {
+		for _, o := range in.render(t) {
+			if o.GetNamespace() == "" && ids[o.id()] {
+				t.Errorf("release istio-sidecar-injector-a in b and one in %s both have %s", in.namespace, o.id())
+			}
+		}
+	}
 }

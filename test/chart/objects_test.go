@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -88,7 +89,9 @@ func TestNamesAndLabelsAreValid(t *testing.T) {
 				check = validation.IsDNS1035Label
 			case "CronJob":
 				limit = 52
-			case "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret", "ConfigMap", "ServiceAccount":
+			case "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
+				check, limit = func(name string) []string { return path.IsValidPathSegmentName(name) }, 253
+			case "Secret", "ConfigMap", "ServiceAccount":
 				limit = 253
 			}
 			if problems := check(o.GetName()); len(problems) > 0 || len(o.GetName()) > limit {

@@ -108,7 +108,7 @@ func TestRights(t *testing.T) {
 		want    []string
 	}{
 		{"default", nil, serverAccount, []string{caBundle, namespaces, nodes, configMaps, writeSecret}},
-		{"test", nil, testAccount, []string{"istio-sidecar-injector-test: create pods"}},
+		{"test", nil, testAccount, []string{"istio-sidecar-injector-test-16f4895e: create pods"}},
 		{"files", []string{"configSource=files"}, serverAccount, []string{caBundle, namespaces, nodes, writeSecret}},
 		{"native sidecars known", []string{"nativeSidecars=on"}, serverAccount, []string{caBundle, namespaces, configMaps, writeSecret}},
 		{"job, server", []string{"certs.bootstrap=job"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps, readSecret}},

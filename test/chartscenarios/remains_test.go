@@ -179,7 +179,7 @@ func (s *scenario) cleanUp() {
 	namespaces, err := cluster.Client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	errs = append(errs, err)
 	for _, namespace := range namespaces.Items {
-		own := strings.HasPrefix(namespace.Name, s.namespace) || strings.HasPrefix(namespace.Name, s.apps) || strings.HasSuffix(namespace.Name, "-test")
+		own := strings.HasPrefix(namespace.Name, s.namespace) || strings.HasPrefix(namespace.Name, s.apps) || strings.Contains(namespace.Name, "-test-")
 		if own && namespace.DeletionTimestamp == nil {
 			errs = append(errs, cluster.Client.CoreV1().Namespaces().Delete(ctx, namespace.Name, metav1.DeleteOptions{}))
 		}

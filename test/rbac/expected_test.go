@@ -2,7 +2,11 @@
 
 package rbac
 
-import "slices"
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+)
 
 // The chart's names with release istio-sidecar-injector.
 const (
@@ -11,7 +15,6 @@ const (
 	secretName    = "istio.istio-sidecar-injector-service-account"
 	injectMap     = "istio-sidecar-injector"
 	meshMap       = "istio"
-	testNamespace = "istio-sidecar-injector-test"
 
 	serverAccount = "istio-sidecar-injector-service-account"
 	jobAccount    = "istio-sidecar-injector-certs"
@@ -64,8 +67,18 @@ var (
 	keepBundle = grant{group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", names: []string{webhookConfig}, verbs: []string{"get", "list", "watch", "patch"}}
 	namespaces = grant{resource: "namespaces", verbs: []string{"list", "watch"}}
 	nodes      = grant{resource: "nodes", verbs: []string{"list", "watch"}}
-	tryPods    = grant{resource: "pods", namespace: testNamespace, verbs: []string{"create"}}
 )
+
+// testNamespace is the one that the chart makes for the test of the release in a
+// namespace: its hash is of both and of the full name.
+func testNamespace(namespace string) string {
+	sum := sha256.Sum256([]byte(namespace + "/" + release + "/" + release))
+	return fmt.Sprintf("%s-test-%x", release, sum[:4])
+}
+
+func tryPods(namespace string) grant {
+	return grant{resource: "pods", namespace: testNamespace(namespace), verbs: []string{"create"}}
+}
 
 func configMaps(namespace string) grant {
 	return grant{resource: "configmaps", names: []string{injectMap, meshMap}, namespace: namespace, verbs: read}
@@ -93,7 +106,7 @@ func installs() []install {
 		name: "default", namespace: byServer,
 		accounts: map[string][]grant{
 			serverAccount: {keepBundle, namespaces, nodes, configMaps(byServer), secret(byServer, "update")},
-			testAccount:   {tryPods},
+			testAccount:   {tryPods(byServer)},
 			"default":     nil,
 		},
 	}, {
@@ -101,7 +114,7 @@ func installs() []install {
 		accounts: map[string][]grant{
 			serverAccount: {keepBundle, namespaces, nodes, configMaps(byJob), secret(byJob)},
 			jobAccount:    {keepBundle, secret(byJob, "update")},
-			testAccount:   {tryPods},
+			testAccount:   {tryPods(byJob)},
 			"default":     nil,
 		},
 	}}

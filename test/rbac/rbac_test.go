@@ -75,7 +75,7 @@ func (in install) prove(ctx context.Context, t *testing.T, sum *counts) {
 	if err := cluster.Namespace(ctx, in.namespace, nil); err != nil {
 		t.Fatal(err)
 	}
-	asked, err := questions(cluster.Client.Discovery(), names, []string{in.namespace, testNamespace, otherNamespace, ""})
+	asked, err := questions(cluster.Client.Discovery(), names, []string{in.namespace, testNamespace(in.namespace), otherNamespace, ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func (in install) install(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The other install has the same webhook configuration and test namespace.
+		// The other install has the same webhook configuration.
 		ctx := context.WithoutCancel(ctx)
 		if _, err := cluster.Helm(ctx, "uninstall", release, "--namespace", in.namespace); err != nil {
 			t.Error(err)

@@ -39,9 +39,13 @@ within the 63 of a label; a longer name is cut and told apart by a hash.
 {{- $name }}
 {{- end }}
 
-{{/* Names of cluster roles, which are not in a namespace, carry it. */}}
+{{/*
+Names of cluster roles, which are not in a namespace, carry it, behind a colon, which
+no name of a release or a namespace has: with a dash, `a` in `b-c` and `a-b` in `c`
+would be one.
+*/}}
 {{- define "istio-sidecar-injector.clusterRoleName" -}}
-{{- printf "%s-%s" (include "istio-sidecar-injector.fullname" .) .Release.Namespace }}
+{{- printf "%s:%s" (include "istio-sidecar-injector.fullname" .) .Release.Namespace }}
 {{- end }}
 
 {{- define "istio-sidecar-injector.serviceAccountName" -}}
@@ -91,7 +95,12 @@ sidecar-injector.istio.io
 {{- printf "%s-certs" (include "istio-sidecar-injector.fullname" .) }}
 {{- end }}
 
-{{/* The namespace that the trial pod of `helm test` is created in. */}}
+{{/*
+The namespace that the trial pod of `helm test` is created in. Helm deletes one of
+this name before it makes it, so it must be nobody else's: the hash is of the
+release.
+*/}}
 {{- define "istio-sidecar-injector.checkNamespace" -}}
-{{- .Values.check.namespace | default (printf "%s-test" (include "istio-sidecar-injector.fullname" .)) }}
+{{- $name := include "istio-sidecar-injector.fullname" . }}
+{{- .Values.check.namespace | default (printf "%s-test-%s" $name (sha256sum (printf "%s/%s/%s" .Release.Namespace .Release.Name $name) | trunc 8)) }}
 {{- end }}

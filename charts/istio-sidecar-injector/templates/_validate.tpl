@@ -4,7 +4,7 @@ mistake is said at once, in the user's terms, before anything is installed.
 */}}
 {{- define "istio-sidecar-injector.validate" -}}
 {{- $mistakes := list }}
-{{- range $rule := list "Names" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Callers" "Monitoring" }}
+{{- range $rule := list "Names" "Owner" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Callers" "Monitoring" }}
 {{- range include (printf "istio-sidecar-injector.validate%s" $rule) $ | trim | splitList "\n" }}
 {{- with trim . }}{{ $mistakes = append $mistakes . }}{{ end }}
 {{- end }}
@@ -20,6 +20,20 @@ mistake is said at once, in the user's terms, before anything is installed.
 {{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) }}
 {{- if and (hasPrefix "the chart" $field) (or $.Values.fullnameOverride $.Values.nameOverride) }}{{ continue }}{{ end }}
 {{ $field }}: {{ $name | quote }} cannot be part of an object's name, which is made of small letters, digits and dashes: set fullnameOverride, for example to istio-sidecar-injector
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A release of the same name in another namespace has the same webhook configuration;
+Helm would say so in terms of its own annotations.
+*/}}
+{{- define "istio-sidecar-injector.validateOwner" -}}
+{{- $name := include "istio-sidecar-injector.webhookConfigName" . }}
+{{- with lookup "admissionregistration.k8s.io/v1" "MutatingWebhookConfiguration" "" $name }}
+{{- $owner := get (.metadata.annotations | default dict) "meta.helm.sh/release-namespace" }}
+{{- if and $owner (ne $owner $.Release.Namespace) }}
+the release's name: the webhook configuration {{ $name }} belongs to release {{ get .metadata.annotations "meta.helm.sh/release-name" }} in namespace {{ $owner }}: choose another name, or fullnameOverride
 {{- end }}
 {{- end }}
 {{- end }}
