@@ -148,7 +148,7 @@ RACE_PACKAGES := ./internal/source ./pkg/reload
 .PHONY: race race-short
 race race-short: ## what is shared, under the race detector, while configurations are swapped under load
 	@if command -v "$$(CGO_ENABLED=1 $(GO) env CC)" >/dev/null; then \
-	  CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 10m $(if $(filter race-short,$@),-short) $(RACE_PACKAGES); \
+	  CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 10m -skip Bombs $(if $(filter race-short,$@),-short) $(RACE_PACKAGES); \
 	else echo "race: skipped, because there is no C compiler"; fi
 
 lint: tools ## formatting, vet, staticcheck, needless exports

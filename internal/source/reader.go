@@ -1,24 +1,38 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
 )
 
+// loadTime bounds one loading of a configuration, from the texts to the injected
+// samples. An ordinary one takes 20 ms, the largest that is within all other bounds
+// some seconds; one that takes longer is refused, so that the next one has its turn.
+const loadTime = 10 * time.Second
+
+// maxNotes is how many notes about a configuration are logged, each of at most
+// maxNote bytes.
+const (
+	maxNotes = 20
+	maxNote  = 500
+)
+
 // Compile reads the files and compiles them, whether or not the templates render
-// any pod.
+// any pod. Unlike what a Source logs, its errors may show the files' values.
 func Compile(files Files, opt inject.Options) (*inject.Snapshot, error) {
 	r := &reader{files: files, inject: opt}
 	found, err := r.newest()
 	if err != nil {
 		return nil, err
 	}
-	return found.docs.compile(opt)
+	return found.docs.compile(context.Background(), opt)
 }
 
 // reader reads the configuration from where it is newest and compiles it.
@@ -31,36 +45,54 @@ type reader struct {
 	lastDigest         string // of the documents that the configuration in force was made of
 }
 
-// load is for a reload.Loop, which never calls it twice at one time.
+// load is for a reload.Loop, which never calls it twice at one time. Its errors are
+// public.
 func (r *reader) load(known string) (*inject.Snapshot, string, error) {
 	found, err := r.newest()
 	if err != nil {
-		return nil, "", err
+		return nil, "", public(err)
 	}
 	if wait := r.generations.wait(found, known == ""); wait > 0 {
 		return nil, "", &reload.Later{Wait: wait, Reason: found.difference()}
 	}
-	docs := found.docs
-	digest := docs.digest(keyInject, keyValues, keyMesh)
+	digest := found.docs.digest(keyInject, keyValues, keyMesh)
 	if known != "" && digest == r.lastDigest {
 		return nil, known, nil
 	}
-	snapshot, err := docs.compile(r.inject)
-	if err != nil {
-		return nil, "", err
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	snapshot, err := r.compile(ctx, found.docs)
+	if ctx.Err() != nil {
+		return nil, "", fmt.Errorf("loading takes longer than the %s that it may: there are too many templates or values, or a template computes too much from what is the same for every pod", loadTime)
 	}
-	if err := snapshot.Unusable(); err != nil {
-		return nil, "", fmt.Errorf("every pod would be refused: %w", err)
+	if err != nil {
+		return nil, "", public(err)
 	}
 	r.lastDigest = digest
-	for _, note := range snapshot.Config().Notes {
-		r.log.Warn("configuration: " + note)
-	}
-	if err := snapshot.Check(); err != nil {
-		// Real pods may have what the samples lack, so this is no reason to refuse.
-		r.log.Warn("configuration: a template fails on a sample pod", "error", err)
-	}
 	return snapshot, snapshot.Hash(), nil
+}
+
+// compile makes the documents into what injects, and tries it.
+func (r *reader) compile(ctx context.Context, docs documents) (*inject.Snapshot, error) {
+	snapshot, err := docs.compile(ctx, r.inject)
+	if err != nil {
+		return nil, err
+	}
+	if err := snapshot.Unusable(ctx); err != nil {
+		return nil, fmt.Errorf("every pod would be refused: %w", err)
+	}
+	if err := snapshot.Check(ctx); err != nil && ctx.Err() == nil {
+		// Real pods may have what the samples lack, so this is no reason to refuse.
+		r.log.Warn("configuration: a template fails on a sample pod", "error", public(err))
+	}
+	notes := snapshot.Config().Notes
+	for _, note := range notes[:min(len(notes), maxNotes)] {
+		r.log.Warn("configuration: " + cut(note, maxNote))
+	}
+	if more := len(notes) - maxNotes; more > 0 {
+		r.log.Warn("configuration: there are more notes, which validate shows", "more", more)
+	}
+	return snapshot, nil
 }
 
 // found is what was read of both ConfigMaps, or of their mounts.
@@ -87,11 +119,11 @@ func (r *reader) newest() (found, error) {
 }
 
 // compile makes the documents into what injects.
-func (d documents) compile(opt inject.Options) (*inject.Snapshot, error) {
+func (d documents) compile(ctx context.Context, opt inject.Options) (*inject.Snapshot, error) {
 	source := func(key string) config.Source { return config.Source{Name: d[key].name, Data: d[key].data} }
-	cfg, err := config.Parse(config.Sources{Inject: source(keyInject), Values: source(keyValues), Mesh: source(keyMesh)})
+	cfg, err := config.ParseContext(ctx, config.Sources{Inject: source(keyInject), Values: source(keyValues), Mesh: source(keyMesh)})
 	if err != nil {
 		return nil, err
 	}
-	return inject.Compile(cfg, opt)
+	return inject.CompileContext(ctx, cfg, opt)
 }

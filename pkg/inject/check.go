@@ -18,24 +18,44 @@ import (
 // Check injects a few sample pods with the default templates, whatever policy
 // and selectors say, and returns what goes wrong: mistakes in a template that
 // show only when it is executed. It costs a few milliseconds.
-func (s *Snapshot) Check() error {
+func (s *Snapshot) Check(ctx context.Context) error {
 	var errs []error
 	for _, pod := range samples() {
-		if err := s.try(pod); err != nil {
-			errs = append(errs, fmt.Errorf("sample pod %q: %w", pod.Name, err))
+		if err := s.try(ctx, pod); err != nil {
+			errs = append(errs, &sampleError{pod.Name, err})
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// sampleError is why a sample pod cannot be injected.
+type sampleError struct {
+	pod string
+	err error
+}
+
+func (e *sampleError) Error() string { return fmt.Sprintf("sample pod %q: %v", e.pod, e.err) }
+func (e *sampleError) Unwrap() error { return e.err }
+
+// Public is the error without what the templates say: what cannot be merged is a part
+// of a rendered text.
+func (e *sampleError) Public() string {
+	problem := "the rendered templates do not make a pod"
+	var mistake *render.Error
+	if errors.As(e.err, &mistake) {
+		problem = mistake.Public()
+	}
+	return fmt.Sprintf("sample pod %q: %s", e.pod, problem)
+}
+
 // Unusable returns the mistake in a template that would have every pod refused:
 // each sample fails on a field that no pod can bring along. Nil means that some
 // pods can be injected, which Check's mistakes do not preclude.
-func (s *Snapshot) Unusable() error {
+func (s *Snapshot) Unusable(ctx context.Context) error {
 	var first error
 	for _, pod := range samples() {
 		var mistake *render.Error
-		if !errors.As(s.try(pod), &mistake) || !mistake.FailsForEveryPod() {
+		if !errors.As(s.try(ctx, pod), &mistake) || !mistake.FailsForEveryPod() {
 			return nil
 		}
 		if first == nil {
@@ -69,7 +89,7 @@ func (s *Snapshot) unknownFields(pod *corev1.Pod) (out []string) {
 	if s.config.Dialect == config.Classic {
 		return nil
 	}
-	r := s.sampleRequest(pod)
+	r := s.sampleRequest(context.Background(), pod)
 	if r.prepare() != nil {
 		return nil
 	}
@@ -86,18 +106,18 @@ func (s *Snapshot) unknownFields(pod *corev1.Pod) (out []string) {
 }
 
 // try injects a pod, whatever policy and selectors say.
-func (s *Snapshot) try(pod *corev1.Pod) (err error) {
+func (s *Snapshot) try(ctx context.Context, pod *corev1.Pod) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = panicked(r)
 		}
 	}()
-	_, err = s.sampleRequest(pod).inject()
+	_, err = s.sampleRequest(ctx, pod).inject()
 	return err
 }
 
-func (s *Snapshot) sampleRequest(pod *corev1.Pod) *request {
-	return s.newRequest(context.Background(), &Request{Namespace: "default"}, &podmodel.Pod{Pod: pod})
+func (s *Snapshot) sampleRequest(ctx context.Context, pod *corev1.Pod) *request {
+	return s.newRequest(ctx, &Request{Namespace: "default"}, &podmodel.Pod{Pod: pod})
 }
 
 // samples are pods that make templates take their different ways.

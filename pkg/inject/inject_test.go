@@ -183,7 +183,7 @@ func TestPanicsAreRefusals(t *testing.T) {
 	if res.Patch != nil || res.Pod != nil || res.Name != "web" {
 		t.Errorf("result %+v", res)
 	}
-	if err := s.Check(); !errors.As(err, &p) {
+	if err := s.Check(t.Context()); !errors.As(err, &p) {
 		t.Errorf("check: %v", err)
 	}
 }
@@ -224,13 +224,13 @@ func TestSnapshotSaysWhatItIs(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for name, s := range lawSnapshots(t) {
-		if err := s.Check(); err != nil {
+		if err := s.Check(t.Context()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// A mistake that shows for some pods only.
 	s := of(t, sidecar("spec:\n  serviceAccountName: {{ index .Spec.InitContainers 0 | toJson }}"), "", "", inject.Options{})
-	err := s.Check()
+	err := s.Check(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `sample pod "plain": config.yaml:5: template "sidecar" at index .Spec.InitContainers 0`) {
 		t.Errorf("got %v", err)
 	}
@@ -245,7 +245,7 @@ func TestUnusableIsWhatNoPodGetsThrough(t *testing.T) {
 		"on purpose":               {`spec: {{ fail "ask for it" }}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := of(t, sidecar(tc.template), "", "", inject.Options{}).Unusable()
+			err := of(t, sidecar(tc.template), "", "", inject.Options{}).Unusable(t.Context())
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}

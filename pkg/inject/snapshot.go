@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,12 +41,22 @@ type Snapshot struct {
 // Compile makes a snapshot. The error names every template that cannot be
 // compiled, with file and line.
 func Compile(cfg *config.Config, o Options) (*Snapshot, error) {
-	return CompileWithLimits(cfg, o, render.Limits{})
+	return CompileContext(context.Background(), cfg, o)
+}
+
+// CompileContext is Compile, which ends with an error of the context when that ends
+// before.
+func CompileContext(ctx context.Context, cfg *config.Config, o Options) (*Snapshot, error) {
+	return compile(ctx, cfg, o, render.Limits{})
 }
 
 // CompileWithLimits is Compile with limits of one's own on the execution of
 // templates.
 func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Snapshot, error) {
+	return compile(context.Background(), cfg, o, limits)
+}
+
+func compile(ctx context.Context, cfg *config.Config, o Options, limits render.Limits) (*Snapshot, error) {
 	if o.Revision == "" {
 		o.Revision = "default"
 	}
@@ -83,21 +94,31 @@ func CompileWithLimits(cfg *config.Config, o Options, limits render.Limits) (*Sn
 		language = render.Classic()
 	}
 	language.OnDefect = o.OnDefect
+	if err := s.compileTemplates(ctx, language, limits); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Snapshot) compileTemplates(ctx context.Context, language *render.Language, limits render.Limits) error {
 	constants := s.constants()
 	var errs []error
 	for _, name := range s.TemplateNames() {
-		source := render.Source{File: cfg.Source, Line: cfg.TemplateLines[name]}
-		t, err := language.Compile(name, cfg.Templates[name], source, limits, constants...)
+		source := render.Source{File: s.config.Source, Line: s.config.TemplateLines[name]}
+		t, err := language.CompileContext(ctx, name, s.config.Templates[name], source, limits, constants...)
+		if ctx.Err() != nil {
+			return err // of the others there would be the same to say
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		s.templates[name] = t
+		if err := render.Together(s.templates); err != nil {
+			return err // before there is more of it
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return errors.Join(errs...)
 }
 
 // PlatformOpenShift is the value of Options.Platform for OpenShift.

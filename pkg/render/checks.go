@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template/parse"
 	"unicode"
@@ -12,13 +13,13 @@ import (
 
 // prepare plants the markers that let the writer count, finds out whether the
 // template changes its data, and refuses methods that reach outside of it.
-func (t *Template) prepare() error {
-	p := &preparation{t: t}
+func (t *Template) prepare(text string) error {
+	p := &preparation{t: t, lineEnds: lineEnds(text)}
 	for _, tmpl := range t.parsed.Templates() {
 		if tmpl.Tree == nil || tmpl.Tree.Root == nil {
 			continue
 		}
-		p.tree, p.name = tmpl.Tree, tmpl.Name()
+		p.name = tmpl.Name()
 		p.list(tmpl.Tree.Root)
 		p.plant(tmpl.Tree.Root, enter, true)
 		p.plant(tmpl.Tree.Root, leave, false)
@@ -27,16 +28,26 @@ func (t *Template) prepare() error {
 }
 
 type preparation struct {
-	t    *Template
-	tree *parse.Tree
-	name string
-	err  error
+	t        *Template
+	lineEnds []int // positions of line ends in the text
+	name     string
+	err      error
+	// calls is how many functions, fields and values the current action calls.
+	calls int
+}
+
+func lineEnds(text string) (ends []int) {
+	for i := range len(text) {
+		if text[i] == '\n' {
+			ends = append(ends, i)
+		}
+	}
+	return ends
 }
 
 // plant adds a marker to a list of nodes, as its first node or its last.
 func (p *preparation) plant(list *parse.ListNode, kind markerKind, first bool) {
-	text := p.t.markers.add(marker{kind, fmt.Sprintf("%q line %d", p.name, p.line(list))})
-	node := &parse.TextNode{NodeType: parse.NodeText, Pos: list.Pos, Text: text}
+	node := p.marker(kind, list)
 	if first {
 		list.Nodes = append([]parse.Node{node}, list.Nodes...)
 	} else {
@@ -44,22 +55,38 @@ func (p *preparation) plant(list *parse.ListNode, kind markerKind, first bool) {
 	}
 }
 
+// marker returns a new marker for the place of a node.
+func (p *preparation) marker(kind markerKind, at parse.Node) *parse.TextNode {
+	text := p.t.markers.add(marker{kind, fmt.Sprintf("%q line %d", p.name, p.line(at))})
+	return &parse.TextNode{NodeType: parse.NodeText, Pos: at.Position(), Text: text}
+}
+
 // line is where a node stands in the template.
 func (p *preparation) line(n parse.Node) int {
-	location, _ := p.tree.ErrorContext(n)
-	_, rest, _ := strings.Cut(strings.TrimPrefix(location, p.tree.ParseName), ":")
-	line := 0
-	_, _ = fmt.Sscanf(rest, "%d", &line)
-	return line
+	before, _ := slices.BinarySearch(p.lineEnds, int(n.Position()))
+	return before + 1
 }
+
+// callsPerTick is after how many calls of functions the clock is looked at, where no
+// loop does it: a call may take some milliseconds.
+const callsPerTick = 8
 
 func (p *preparation) list(l *parse.ListNode) {
 	if l == nil {
 		return
 	}
+	nodes := make([]parse.Node, 0, len(l.Nodes))
+	calls := 0
 	for _, n := range l.Nodes {
+		p.calls = 0
 		p.node(n)
+		nodes = append(nodes, n)
+		if calls += p.calls; calls >= callsPerTick {
+			calls = 0
+			nodes = append(nodes, p.marker(tick, n))
+		}
 	}
+	l.Nodes = nodes
 }
 
 func (p *preparation) node(n parse.Node) {
@@ -89,6 +116,11 @@ func (p *preparation) pipe(pipe *parse.PipeNode) {
 		return
 	}
 	for _, cmd := range pipe.Cmds {
+		if p.calls++; p.calls > maxCalls && p.err == nil {
+			e := &Error{Template: p.t.name, Problem: fmt.Sprintf("an action calls more than %d functions, fields and values", maxCalls), public: true}
+			e.locate(p.t, p.line(pipe))
+			p.err = e
+		}
 		for _, arg := range cmd.Args {
 			p.argument(arg)
 		}

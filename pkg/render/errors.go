@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"unicode"
 )
 
 // Error is a template that cannot be compiled, or failed on one pod.
@@ -22,10 +23,49 @@ type Error struct {
 	Problem string
 
 	noSuchField bool
-	cause       error
+	// public says that Problem holds nothing of the template.
+	public bool
+	cause  error
 }
 
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.describe(e.Expression, e.Problem) }
+
+// Public is the error for readers who have not got the file: template, file and line,
+// and what is wrong as far as it can be said without the template's text, which may
+// hold secrets.
+func (e *Error) Public() string {
+	var limit *LimitError
+	switch {
+	case e.noSuchField && names(e.Expression):
+		return e.describe(e.Expression, "names a field that is not there")
+	case e.noSuchField:
+		return e.describe("", "names a field that is not there")
+	case errors.As(e.cause, &limit):
+		return e.describe("", limit.Error())
+	case e.public, undefined(e.Problem):
+		return e.describe("", e.Problem)
+	}
+	return e.describe("", "fails")
+}
+
+// names reports whether an expression is a chain of names and nothing else.
+func names(expression string) bool {
+	for _, r := range expression {
+		if r != '.' && r != '$' && r != '_' && !unicode.IsLetter(r) {
+			return false
+		}
+	}
+	return len(expression) <= 200
+}
+
+// undefined reports whether a problem is that of a function that is not there.
+func undefined(problem string) bool {
+	rest, ok := strings.CutPrefix(problem, "function \"")
+	name, _, found := strings.Cut(rest, "\" not defined")
+	return ok && found && len(name) < 100
+}
+
+func (e *Error) describe(expression, problem string) string {
 	var s strings.Builder
 	if e.File != "" {
 		fmt.Fprintf(&s, "%s:", e.File)
@@ -38,10 +78,10 @@ func (e *Error) Error() string {
 	if e.File == "" && e.Line > 0 {
 		fmt.Fprintf(&s, " line %d", e.Line)
 	}
-	if e.Expression != "" {
-		fmt.Fprintf(&s, " at %s", e.Expression)
+	if expression != "" {
+		fmt.Fprintf(&s, " at %s", expression)
 	}
-	return s.String() + ": " + e.Problem
+	return s.String() + ": " + problem
 }
 
 func (e *Error) Unwrap() error { return e.cause }

@@ -1,8 +1,11 @@
 package render
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"text/template"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
@@ -19,7 +22,14 @@ type Language struct {
 
 	left, right string
 	funcs       template.FuncMap
+	// kept is what the programs take in memory that were made so far, in bytes.
+	kept atomic.Int64
 }
+
+// maxKept limits the memory of all programs of a language, and so of a configuration.
+// Templates in the field take some hundred kilobytes. The templates that come when
+// it is used up are rendered just the same, but slower.
+const maxKept = 16 << 20
 
 // Current returns the language of the current dialect. env holds the variables
 // that the function env may read.
@@ -60,30 +70,48 @@ type Constants struct {
 // fits the data of a pod is used. The error is an *Error that names template and
 // line.
 func (l *Language) Compile(name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
+	return l.CompileContext(context.Background(), name, text, source, limits, constants...)
+}
+
+// CompileContext is Compile, which ends with an error of the context when that ends
+// before.
+func (l *Language) CompileContext(ctx context.Context, name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
 	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}, names: map[string]bool{}}
+	t.extent = measure(text, l.left, l.right)
+	if problem := t.extent.check(); problem != "" {
+		e := &Error{Template: name, Problem: problem, public: true}
+		e.locate(t, 0)
+		return nil, e
+	}
 	parsed, err := template.New(name).Delims(l.left, l.right).Funcs(l.funcs).Parse(text)
 	if err != nil {
 		return nil, t.explain(err)
 	}
 	t.parsed = parsed
-	if err := t.prepare(); err != nil {
+	if err := t.prepare(text); err != nil {
 		return nil, err
 	}
 	t.meters.New = func() any { return &meter{limits: &t.limits, markers: t.markers} }
 	if !t.mutates {
 		for _, c := range constants {
-			if p := t.program(l, c); p != nil {
+			if p := t.program(ctx, l, c); p != nil {
 				t.programs = append(t.programs, p)
 			}
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("compiling the template %q: %w", name, err)
 	}
 	return t, nil
 }
 
 // program evaluates the template in part; nil where that cannot be done.
-func (t *Template) program(l *Language, c Constants) *partial.Program {
+func (t *Template) program(ctx context.Context, l *Language, c Constants) *partial.Program {
+	if l.kept.Load() > maxKept {
+		return nil
+	}
 	end := t.limits.Now().Add(t.limits.Time)
-	return partial.Compile(t.parsed, partial.Options{
+	p := partial.Compile(t.parsed, partial.Options{
 		Funcs:     l.funcs,
 		Data:      c.Data,
 		Constants: c.Fields,
@@ -93,11 +121,15 @@ func (t *Template) program(l *Language, c Constants) *partial.Program {
 		},
 		Depth: t.limits.Depth,
 		// Compiling may take no longer than an execution.
-		Late: func() bool { return t.limits.Now().After(end) },
+		Late: func() bool { return ctx.Err() != nil || t.limits.Now().After(end) },
 		Defect: func(err error) {
 			if l.OnDefect != nil {
 				l.OnDefect(t.name, err)
 			}
 		},
 	})
+	if p == nil || l.kept.Add(int64(p.Size())) > maxKept {
+		return nil
+	}
+	return p
 }

@@ -15,11 +15,12 @@ const (
 	enter markerKind = iota // a template was called
 	leave                   // and returns
 	round                   // a loop begins another round
+	tick                    // functions were called, which take time
 )
 
 // steps is what a marker counts for.
 func (k markerKind) steps() int {
-	if k == leave {
+	if k == leave || k == tick {
 		return 0
 	}
 	return 1
@@ -106,6 +107,8 @@ func (m *meter) pass(mark marker) error {
 	case leave:
 		m.depth--
 		return nil
+	case tick:
+		return m.inTime(mark)
 	case enter:
 		if m.depth++; m.depth > m.limits.Depth {
 			return &LimitError{What: "nested template calls", Limit: count(m.limits.Depth), Where: mark.where}
@@ -114,9 +117,14 @@ func (m *meter) pass(mark marker) error {
 	if m.steps++; m.work.steps+m.steps > m.limits.Steps {
 		return &LimitError{What: "loop rounds and template calls", Limit: count(m.limits.Steps), Where: mark.where}
 	}
-	if m.steps%clockEvery != 0 {
-		return nil
+	if m.steps%clockEvery == 0 {
+		return m.inTime(mark)
 	}
+	return nil
+}
+
+// inTime looks at the clock.
+func (m *meter) inTime(mark marker) error {
 	if err := m.ctx.Err(); err != nil {
 		return err
 	}
@@ -125,6 +133,9 @@ func (m *meter) pass(mark marker) error {
 	}
 	return nil
 }
+
+// Late implements partial.Output.
+func (m *meter) Late() bool { return m.late() }
 
 // WriteText implements partial.Output.
 func (m *meter) WriteText(text string) bool {

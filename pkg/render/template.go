@@ -18,6 +18,7 @@ type Template struct {
 	parsed  *template.Template
 	markers markers
 	mutates bool
+	extent  extent
 	names   map[string]bool // the string constants in actions
 	limits  Limits
 	meters  sync.Pool

@@ -127,7 +127,7 @@ func TestConfigurationInjects(t *testing.T) {
 		for _, native := range []bool{false, true} {
 			t.Run(filepath.Base(name)+map[bool]string{true: " native", false: ""}[native], func(t *testing.T) {
 				s := compile(t, objects, native)
-				if err := s.Check(); err != nil {
+				if err := s.Check(t.Context()); err != nil {
 					t.Error(err)
 				}
 				if warnings := s.Warnings(); len(warnings) > 0 {

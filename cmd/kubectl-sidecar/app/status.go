@@ -79,7 +79,7 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 		h.problem("configuration: %v", err)
 	} else {
 		h.Config = snapshot.Hash()
-		if err := snapshot.Check(); err != nil {
+		if err := snapshot.Check(ctx); err != nil {
 			h.problem("configuration: %v", err)
 		}
 	}

@@ -44,7 +44,7 @@ func (p *program) validate(ctx context.Context, o *options, file string) error {
 	for _, warning := range snapshot.Warnings() {
 		p.warn("%s", warning)
 	}
-	err = snapshot.Check()
+	err = snapshot.Check(ctx)
 	tried := ""
 	if file != "" {
 		in, openErr := p.open(file)

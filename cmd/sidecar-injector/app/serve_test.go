@@ -152,8 +152,16 @@ func TestReloadConfiguration(t *testing.T) {
 	s.publish("inject", map[string]string{"config": bad, "values": `{"mark": "three"}`})
 	eventually(t, "the reason in /readyz", func() bool {
 		_, body := i.get("/readyz")
-		return strings.Contains(body, "a newer one was refused") && strings.Contains(body, "sometimes")
+		return strings.Contains(body, "a newer one was refused") && strings.Contains(body, "config:1: policy: invalid value (not shown)")
 	})
+	for _, path := range []string{"/readyz", "/debug/config"} {
+		if _, body := i.get(path); strings.Contains(body, "sometimes") {
+			t.Errorf("%s shows a value of the configuration: %s", path, body)
+		}
+	}
+	if strings.Contains(i.log.String(), "sometimes") {
+		t.Error("the log shows a value of the configuration")
+	}
 	if code, _ := i.get("/readyz"); code != http.StatusOK {
 		t.Errorf("not ready (%d) although the last good configuration is in force", code)
 	}
@@ -171,7 +179,7 @@ func TestReloadConfiguration(t *testing.T) {
 	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "{{ .Values.mark }}", "{{ .Values.mark "), "values": goodValues})
 	eventually(t, "the template's error in /readyz", func() bool {
 		_, body := i.get("/readyz")
-		return strings.Contains(body, "sidecar") && strings.Contains(body, "refused") && !strings.Contains(body, "sometimes")
+		return strings.Contains(body, "sidecar") && strings.Contains(body, "refused") && !strings.Contains(body, "policy")
 	})
 
 	// Nor is one that names a field which no pod has.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -44,7 +45,7 @@ func (p *program) validate(o *options) error {
 	if err != nil {
 		return err
 	}
-	if err := snapshot.Check(); err != nil {
+	if err := snapshot.Check(context.Background()); err != nil {
 		return err
 	}
 	cfg := snapshot.Config()

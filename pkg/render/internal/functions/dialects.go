@@ -181,8 +181,11 @@ func toJSON(v any) (string, error) {
 // fromJSON gives the string "{}" for what is not JSON, as the reference does:
 // templates rely on it.
 func fromJSON(s string) any {
+	if len(s) > maxParsed {
+		refuse("a text in JSON is longer than %d bytes", maxParsed)
+	}
 	var v any
-	if json.Unmarshal([]byte(limitText(s)), &v) != nil {
+	if json.Unmarshal([]byte(s), &v) != nil {
 		return "{}"
 	}
 	return v

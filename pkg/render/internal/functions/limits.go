@@ -3,12 +3,14 @@ package functions
 import (
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // By doubling a string or a list in a loop, a template makes a lot of memory in
 // few steps, so every value that functions make is limited.
 const (
-	// maxValue is the size, as Size counts, of one function's arguments or result.
+	// maxValue is the size, as Size counts, of one function's arguments or result. A
+	// template may keep many of these, and its output is limited to a quarter.
 	maxValue = 4 << 20
 	// maxProduct bounds the result of functions whose result may be as large as
 	// the product of their arguments.
@@ -18,8 +20,16 @@ const (
 	// maxNesting is the depth of lists and maps within each other. It also
 	// stops maps that a template put into themselves.
 	maxNesting = 100
-	// maxPattern is the length of a regular expression.
-	maxPattern = 4 << 10
+	// maxItems is how many parts a text may be taken apart into. Each costs 100 bytes
+	// in the map that split makes.
+	maxItems = 100_000
+	// maxFactors is how many numbers a function may calculate with exactly: a product
+	// has as many digits as its factors together.
+	maxFactors = 100
+	// maxParsed is the size of a text that is parsed, as JSON or as a version: what it
+	// stands for takes up to 50 times its size.
+	maxParsed  = 1 << 20
+	maxVersion = 1 << 10
 	// maxUnique is the length of a list that is compared item by item.
 	maxUnique = 2000
 	// maxWidth is the width or precision of a printf verb.
@@ -118,6 +128,45 @@ func limitProduct(a, b int) {
 	if a > 0 && b > 0 && a > maxProduct/b {
 		refuse("the result could be larger than %d bytes", maxProduct)
 	}
+}
+
+// shorter limits the length of a function's arguments that are texts.
+func shorter(f any, what string, limit int) any {
+	inner := reflect.ValueOf(f)
+	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
+		for _, a := range args {
+			if a.Kind() == reflect.String && a.Len() > limit {
+				refuse("%s is longer than %d bytes", what, limit)
+			}
+		}
+		return inner.Call(args)
+	}).Interface()
+}
+
+// few limits the number of a variadic function's arguments.
+func few(f any) any {
+	inner := reflect.ValueOf(bounded(f))
+	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
+		if !inner.Type().IsVariadic() {
+			return inner.Call(args)
+		}
+		if last := len(args) - 1; last+args[last].Len() > maxFactors {
+			refuse("more than %d numbers", maxFactors)
+		}
+		return inner.CallSlice(args)
+	}).Interface()
+}
+
+// apart limits into how many parts a function takes a text, its last argument, by
+// a separator, its first.
+func apart(f any) any {
+	inner := reflect.ValueOf(bounded(f))
+	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
+		if strings.Count(args[len(args)-1].String(), args[0].String()) >= maxItems {
+			refuse("a text has more than %d parts", maxItems)
+		}
+		return inner.Call(args)
+	}).Interface()
 }
 
 // limitText refuses a string that is too large, and returns it otherwise.

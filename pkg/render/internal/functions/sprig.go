@@ -3,7 +3,6 @@ package functions
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -127,10 +126,26 @@ func multiplying(m template.FuncMap) template.FuncMap {
 	for _, name := range []string{"uniq", "mustUniq", "without", "mustWithout"} {
 		out[name] = shortList(m[name])
 	}
-	for name, f := range m {
-		if strings.HasPrefix(strings.ToLower(name), "regex") || strings.HasPrefix(name, "mustRegex") {
-			out[name] = shortPattern(name, f)
-		}
+	for _, name := range []string{"regexMatch", "regexFind", "mustRegexMatch", "mustRegexFind"} {
+		out[name] = matching(m[name], false)
+	}
+	for _, name := range []string{
+		"regexFindAll", "regexReplaceAll", "regexReplaceAllLiteral", "regexSplit",
+		"mustRegexFindAll", "mustRegexReplaceAll", "mustRegexReplaceAllLiteral", "mustRegexSplit",
+	} {
+		out[name] = matching(m[name], true)
+	}
+	for _, name := range []string{"split", "splitList", "splitn"} {
+		out[name] = apart(m[name])
+	}
+	for _, name := range []string{"fromJson", "mustFromJson"} {
+		out[name] = shorter(bounded(m[name]), "a text in JSON", maxParsed)
+	}
+	for _, name := range []string{"addf", "add1f", "subf", "divf", "mulf"} {
+		out[name] = few(m[name])
+	}
+	for _, name := range []string{"semver", "semverCompare"} {
+		out[name] = shorter(bounded(m[name]), "a version", maxVersion)
 	}
 	return out
 }
@@ -239,25 +254,6 @@ func shortList(f any) any {
 			refuse("a list has more than the %d items that can be compared with each other", maxUnique)
 		}
 		return call(args)
-	}).Interface()
-}
-
-// shortPattern limits the pattern of functions that compile a regular expression, which is
-// their first argument. Go's matching is linear; replacing is not.
-func shortPattern(name string, f any) any {
-	inner := reflect.ValueOf(bounded(f))
-	return reflect.MakeFunc(inner.Type(), func(args []reflect.Value) []reflect.Value {
-		pattern := args[0].String()
-		if len(pattern) > maxPattern {
-			refuse("a regular expression is longer than %d bytes", maxPattern)
-		}
-		if strings.Contains(name, "eplace") {
-			if re, err := regexp.Compile(pattern); err == nil {
-				limitProduct(len(re.FindAllStringIndex(args[1].String(), maxProduct)), args[2].Len())
-				limitProduct(args[1].Len(), strings.Count(args[2].String(), "$"))
-			}
-		}
-		return inner.Call(args)
 	}).Interface()
 }
 

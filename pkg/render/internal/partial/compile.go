@@ -36,6 +36,8 @@ const (
 	maxConstants = 4 << 20 // bytes, the text between the nodes included
 	// maxUnrolled is how long a constant list may be to be written out item by item.
 	maxUnrolled = 64
+	// nodeSize is what a node takes in a program, in bytes, about.
+	nodeSize = 256
 	// lateEvery is after how many nodes the clock is looked at.
 	lateEvery = 32
 )
@@ -61,6 +63,7 @@ func Compile(t *template.Template, o Options) *Program {
 		return nil
 	}
 	p.steps = b.block()
+	p.size = maxConstants - c.room + nodeSize*(maxNodes-c.nodes)
 	p.frames.New = func() any { return &frame{slots: make([]reflect.Value, c.slots)} }
 	return p
 }
@@ -76,6 +79,8 @@ type compiler struct {
 	slots int
 	// nodes and room are how many nodes, and bytes of constants, may still come.
 	nodes, room int
+	// folds is how many constant expressions were evaluated.
+	folds int
 	// calling are the templates that are being called, within each other.
 	calling []string
 }

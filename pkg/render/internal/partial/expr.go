@@ -67,6 +67,9 @@ func typed(typ reflect.Type, eval func(*frame) reflect.Value) *expr {
 	return e
 }
 
+// foldsPerLook is after how many constant expressions the clock is looked at.
+const foldsPerLook = 4
+
 // fold evaluates an expression now when all parts that it is made of are constant.
 // One that falls back stays as it is, because no pod may ever come to it.
 func (c *compiler) fold(e *expr, parts ...*expr) *expr {
@@ -74,6 +77,10 @@ func (c *compiler) fold(e *expr, parts ...*expr) *expr {
 		if !p.constant {
 			return e
 		}
+	}
+	// A function may take long for large arguments, and an action calls many.
+	if c.folds++; c.folds%foldsPerLook == 0 && c.Late() {
+		c.unsupported()
 	}
 	var v reflect.Value
 	if !attempt(c.Defect, func() { v = e.eval(nil) }) {

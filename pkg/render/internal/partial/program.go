@@ -17,7 +17,11 @@ type Program struct {
 	constants []constant
 	frames    sync.Pool
 	defect    func(error)
+	size      int
 }
+
+// Size is what the program keeps in memory, in bytes, about.
+func (p *Program) Size() int { return p.size }
 
 // constant is a field of the data that has the same value for every pod.
 type constant struct {
@@ -31,6 +35,8 @@ type Output interface {
 	WriteText(text string) bool
 	// Count adds rounds of loops and calls of templates.
 	Count(steps int) bool
+	// Late reports whether the program must end.
+	Late() bool
 }
 
 // Fits reports whether the program is for this data: a struct that can be
@@ -66,7 +72,7 @@ func identical(a, b reflect.Value) bool {
 // execute the template with text/template.
 func (p *Program) Run(data reflect.Value, out Output) bool {
 	f := p.frames.Get().(*frame)
-	f.data, f.out = data, out
+	f.data, f.out, f.ran = data, out, 0
 	ok := attempt(p.defect, func() { p.steps.run(f) })
 	// The pod must not stay in memory with the frame.
 	f.data, f.out = reflect.Value{}, nil
@@ -81,7 +87,14 @@ type frame struct {
 	// slots hold variables, and the dot of loops.
 	slots []reflect.Value
 	out   Output
+	// ran is how many steps were run, loops and branches not counted with what is
+	// in them.
+	ran int
 }
+
+// lateEverySteps is after how many steps the clock is looked at: a step may take
+// some milliseconds, most take less than one look.
+const lateEverySteps = 64
 
 func (f *frame) write(text string) {
 	if !f.out.WriteText(text) {
@@ -104,6 +117,9 @@ type block []step
 func (b block) run(f *frame) {
 	for _, s := range b {
 		s(f)
+		if f.ran++; f.ran%lateEverySteps == 0 && f.out.Late() {
+			fallBack()
+		}
 	}
 }
 

@@ -269,6 +269,8 @@ type meter struct {
 	steps, limit int
 }
 
+func (*meter) Late() bool { return false }
+
 func (m *meter) Count(steps int) bool {
 	m.steps += steps
 	return m.steps <= m.limit
@@ -341,7 +343,9 @@ func TestDefects(t *testing.T) {
 type panicking struct{}
 
 func (panicking) WriteText(string) bool { return true }
-func (panicking) Count(int) bool        { panic(fmt.Errorf("a defect")) }
+func (panicking) Late() bool            { return false }
+
+func (panicking) Count(int) bool { panic(fmt.Errorf("a defect")) }
 
 // Conditions are most of what templates do for each pod.
 func TestConditionsAllocateNothing(t *testing.T) {
@@ -357,4 +361,6 @@ func TestConditionsAllocateNothing(t *testing.T) {
 type counted struct{ text [1000]byte }
 
 func (c *counted) WriteText(text string) bool { copy(c.text[:], text); return true }
-func (c *counted) Count(int) bool             { return true }
+func (*counted) Late() bool                   { return false }
+
+func (c *counted) Count(int) bool { return true }

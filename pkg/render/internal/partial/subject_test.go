@@ -213,6 +213,8 @@ func (c *collector) WriteText(text string) bool {
 	return true
 }
 
+func (*collector) Late() bool { return false }
+
 func (c *collector) Count(int) bool { return true }
 
 func run(p *partial.Program, data any) (string, bool) {
