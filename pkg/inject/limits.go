@@ -27,9 +27,9 @@ const (
 	maxEnv = 20_000
 	// maxMounts counts those of all containers: a hundred volumes in every one.
 	maxMounts = 20_000
-	// maxPorts counts those of all containers: twenty for each. Templates put them all
-	// into one variable, and take the square of their number for it.
-	maxPorts = 2_000
+	// maxPorts counts those of all containers: fifty for each. Templates put them all
+	// into one variable.
+	maxPorts = 10_000
 	// maxLabels is far more than selectors and metrics can use; the proxy gets them all
 	// in one variable.
 	maxLabels = 1_000
