@@ -17,6 +17,10 @@ import (
 // worst pod within all of them takes less than a second, and less memory than
 // MemoryFactor says. One that is not to be injected may be as large as it likes.
 const (
+	// maxObject is the length of the pod's JSON: what an API server reads of a request
+	// (MaxRequestBodyBytes of k8s.io/apiserver, 3 MiB), and room for the defaults that
+	// it adds.
+	maxObject = 7 << 19
 	// maxContainers counts init and ephemeral containers, too. A kubelet runs 110 pods
 	// by default, and pods of ten containers are rare.
 	maxContainers = 200
@@ -69,8 +73,10 @@ const (
 // some three hundred.
 const manyValues = 8_192
 
-// hasMany reports whether a pod's JSON has to be counted before it is decoded.
-func hasMany(object []byte) bool { return bytes.Count(object, []byte(",")) > manyValues }
+// large reports whether a pod's outline is to be read before it is decoded.
+func large(object []byte) bool {
+	return len(object) > maxObject || bytes.Count(object, []byte(",")) > manyValues
+}
 
 // bound is one thing that is counted.
 type bound struct {

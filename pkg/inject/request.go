@@ -74,8 +74,8 @@ func (s *Snapshot) receive(ctx context.Context, asked *Request) (*request, error
 	if err != nil {
 		return nil, err
 	}
-	pod := new(podmodel.Pod)
-	if hasMany(asked.Object) {
+	var pod *podmodel.Pod
+	if large(asked.Object) {
 		err = r.readOutline()
 	} else if pod, err = podmodel.Decode(ctx, asked.Object); quantity.IsLimit(err) {
 		err = r.readOutline()
@@ -84,7 +84,7 @@ func (s *Snapshot) receive(ctx context.Context, asked *Request) (*request, error
 		return nil, r.of(r.unreadable(err))
 	}
 	if r.outline != nil {
-		pod.Pod = r.outline.Pod
+		pod = &podmodel.Pod{Pod: r.outline.Pod}
 	}
 	// JSON decodes null to anything.
 	if bytes.Equal(bytes.TrimSpace(asked.Object), []byte("null")) {
@@ -143,6 +143,10 @@ func (r *request) decode() error {
 			counts = r.outline.Counts
 		}
 		return checkCounts(&counts)
+	}
+	size := bound{"bytes of JSON", len(r.asked.Object), maxObject, useConfigMap}
+	if err := size.check(); err != nil {
+		return err
 	}
 	if err := checkCounts(&r.outline.Counts); err != nil {
 		return err
