@@ -35,11 +35,11 @@ var mayImport = map[string][]string{
 	"pkg/inject": {"internal/cut", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
-	"pkg/admission": {"internal/fair", "pkg/decide", "pkg/inject"},
+	"pkg/admission": {"internal/cut", "internal/fair", "pkg/decide", "pkg/inject"},
 	"pkg/workload":  {"pkg/config", "pkg/decide", "pkg/inject"},
 
 	// around it
-	"pkg/server":     {"internal/fair", "internal/trouble"},
+	"pkg/server":     {"internal/cut", "internal/fair", "internal/trouble"},
 	"pkg/reload":     {},
 	"pkg/health":     {},
 	"pkg/metrics":    {},
@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"pkg/webhookcfg": {"internal/control", "internal/kube", "internal/trouble", "pkg/pki"},
 
 	// parts of the server
-	"internal/clientauth":  {"internal/bounded", "internal/rungroup", "pkg/pki", "pkg/reload"},
+	"internal/clientauth":  {"internal/bounded", "internal/cut", "internal/rungroup", "pkg/pki", "pkg/reload"},
 	"internal/clusterinfo": {"internal/follower", "internal/kube", "internal/trouble"},
 	"internal/serve": {
 		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/kube", "internal/rungroup",

@@ -17,10 +17,10 @@ import (
 	"log/slog"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/rungroup"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
@@ -94,8 +94,7 @@ func (c *Callers) Verify(state tls.ConnectionState) error {
 			return nil
 		}
 	}
-	told := fmt.Sprintf("%q", names)
-	told = strings.ToValidUTF8(told[:min(len(told), maxNames)], "")
+	told := cut.Line(fmt.Sprintf("%q", names), maxNames)
 	c.refused(told)
 	return fmt.Errorf("the client certificate's names %s are none of --clientNames", told)
 }

@@ -2,7 +2,8 @@ package admission
 
 import (
 	"runtime/debug"
-	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // How much of a caller's text, in bytes, goes into messages, logs and audit
@@ -30,13 +31,13 @@ const (
 // the API server does not take the answer.
 const maxUID = 128
 
-// clip shortens a text to at most so many bytes and a sign that something is
-// missing.
+// clip shortens a text to at most so many bytes, and a sign that something is
+// missing. One that is not too long stays as it is.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
+	return cut.Line(s, most+len("..."))
 }
 
 func clipWarnings(list []string) []string {

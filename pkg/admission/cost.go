@@ -2,18 +2,26 @@ package admission
 
 import "bytes"
 
-// What a pod needs while it is injected is estimated from its text: what is
-// allocated for it at any time lies below this, by measurement of pods of each kind
-// that the bounds on pods let through (TestCostIsEnough).
+// What a pod needs while it is injected is estimated from its text, before any of it
+// is decoded. The live heap for each kind of pod that the engine's bounds let through
+// lies below this (TestCostIsEnough); garbage is the collector's, which Go's memory
+// limit makes work harder.
 const (
 	// costBase is for the smallest pod with the templates.
-	costBase = 512 << 10
-	// costPerByte is for text, such as annotations, of which the engine, the
-	// difference and the answer each have a copy.
+	costBase = 768 << 10
+	// costPerByte is for text, of which the decoder, the engine, the difference and the
+	// answer have copies.
 	costPerByte = 16
-	// costPerObject is for each object in the text: a container or a volume is some
-	// bytes in JSON and a large struct in memory.
+	// costPerValue is for each value, of which there is one for each comma: an empty
+	// argument, or an entry of a map, is three bytes of text.
+	costPerValue = 128
+	// costPerObject is for each of the first fewObjects in the text: a container or a
+	// volume is some bytes in JSON and a large struct in memory, several times. The
+	// engine takes no more of them.
 	costPerObject = 4 << 10
+	fewObjects    = 4 << 10
+	// costPerMore is for each further object: variables, mounts, tolerations.
+	costPerMore = 512
 )
 
 const (
@@ -28,5 +36,8 @@ const (
 // cost returns how much memory a review's pod may need while it is injected, in
 // bytes.
 func cost(body []byte) int64 {
-	return costBase + costPerByte*int64(len(body)) + costPerObject*int64(bytes.Count(body, []byte("{")))
+	objects := int64(bytes.Count(body, []byte("{")))
+	few := min(objects, fewObjects)
+	values := int64(bytes.Count(body, []byte(",")))
+	return costBase + costPerByte*int64(len(body)) + costPerValue*values + costPerObject*few + costPerMore*(objects-few)
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/netip"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // maxPeerName is how much of a certificate's name is a peer's name. Names are of
@@ -34,7 +36,7 @@ func certificateName(state *tls.ConnectionState) (string, bool) {
 		name = leaf.DNSNames[0]
 	}
 	// No address looks like this, so no certificate can pass for an address.
-	return "certificate " + name[:min(len(name), maxPeerName)], true
+	return "certificate " + cut.Line(name, maxPeerName), true
 }
 
 // peerOfAddress returns the address without the port.
