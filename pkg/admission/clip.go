@@ -37,7 +37,7 @@ func clip(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	return cut.Line(s, most+len("..."))
+	return cut.Line(s[:most], most) + "..."
 }
 
 func clipWarnings(list []string) []string {

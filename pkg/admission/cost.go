@@ -14,7 +14,7 @@ const (
 	costPerByte = 16
 	// costPerValue is for each value, of which there is one for each comma: an empty
 	// argument, or an entry of a map, is three bytes of text.
-	costPerValue = 128
+	costPerValue = 256
 	// costPerObject is for each of the first fewObjects in the text: a container or a
 	// volume is some bytes in JSON and a large struct in memory, several times. The
 	// engine takes no more of them.
