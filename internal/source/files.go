@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/bounded"
 )
@@ -13,20 +14,26 @@ import (
 // Files are the paths of the configuration's files.
 //
 // They are read as one: files behind one symbolic link, which is how a kubelet
-// mounts a ConfigMap, come from one target of the link. Files that are renamed one
-// by one are read as they stood next to each other at some moment, which may be
-// between two renames; who replaces them so should leave the reload's pause, a
-// tenth of a second, between two sets, or put a link before them.
+// mounts a ConfigMap, come from one target of the link. Plain files that are renamed
+// one by one are read as they stood next to each other for a moment, of pause at
+// least; who replaces them in a burst is read before it or after it. A burst that
+// pauses in its middle for longer is two changes: a link before the files, or a
+// generation in each of two directories, makes it one.
 type Files struct {
 	InjectConfig string // injection configuration
 	InjectValues string // chart values for templates; the file may be missing
 	MeshConfig   string // mesh configuration
 }
 
-// readAttempts is how often the files are read when they change meanwhile. The
-// last one counts: it has every file whole, and the change that disturbed it has
-// the files read again.
-const readAttempts = 5
+const (
+	// readAttempts is how often the files are read when they change meanwhile. The
+	// last one counts: it has every file whole, and the change that disturbed it has
+	// the files read again.
+	readAttempts = 20
+	// pause is for how long plain files must not have changed: renaming one takes a
+	// hundredth of that.
+	pause = 2 * time.Millisecond
+)
 
 // mounts is what the files hold: the mounts of two ConfigMaps, or of what stands
 // in for them.
@@ -46,9 +53,16 @@ func (f Files) read() mounts {
 		before := stamps(files)
 		m = readResolved(files)
 		failed := m.injectErr != nil || m.meshErr != nil
-		if sameStamps(before, stamps(files)) && !(failed && v.moved()) {
-			break
+		if !sameStamps(before, stamps(files)) || failed && v.moved() {
+			continue
 		}
+		if !v.moved() {
+			time.Sleep(pause)
+			if !sameStamps(before, stamps(files)) && !v.moved() {
+				continue
+			}
+		}
+		break
 	}
 	return m
 }

@@ -49,7 +49,7 @@ func (e *sampleError) Public() string {
 }
 
 // Unusable returns the mistake in a template that would have every pod refused:
-// each sample fails on a field that no pod can bring along. Nil means that some
+// each sample fails on a field that no pod can bring along, or on a limit. Nil means that some
 // pods can be injected, which Check's mistakes do not preclude.
 func (s *Snapshot) Unusable(ctx context.Context) error {
 	var first error

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/template"
 	"unicode"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
 )
 
 // Error is a template that cannot be compiled, or failed on one pod.
@@ -23,6 +25,8 @@ type Error struct {
 	Problem string
 
 	noSuchField bool
+	// limited says that a limit was exceeded.
+	limited bool
 	// public says that Problem holds nothing of the template.
 	public bool
 	cause  error
@@ -42,6 +46,8 @@ func (e *Error) Public() string {
 		return e.describe("", "names a field that is not there")
 	case errors.As(e.cause, &limit):
 		return e.describe("", limit.Error())
+	case e.limited:
+		return e.describe("", "exceeds a limit of what functions may take or give")
 	case e.public, undefined(e.Problem):
 		return e.describe("", e.Problem)
 	}
@@ -86,9 +92,11 @@ func (e *Error) describe(expression, problem string) string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// FailsForEveryPod reports whether the template names what no pod can bring: a field
-// that the data or a type does not have, or one below a value that nobody gave.
-func (e *Error) FailsForEveryPod() bool { return e.noSuchField }
+// FailsForEveryPod reports whether the template fails on what pods have in common,
+// if it fails on several: it names what no pod can bring, a field that the data or a
+// type does not have, or one below a value that nobody gave; or it exceeds a limit,
+// which are far above what it takes to render ordinary pods.
+func (e *Error) FailsForEveryPod() bool { return e.noSuchField || e.limited }
 
 // LimitError says which limit an execution has exceeded.
 type LimitError struct {
@@ -115,7 +123,8 @@ func byteCount(n int) string { return strconv.Itoa(n) + " bytes" }
 func (t *Template) explain(err error) *Error {
 	e := &Error{Template: t.name, Problem: err.Error(), cause: err}
 	var limit *LimitError
-	if errors.As(err, &limit) {
+	e.limited = errors.As(err, &limit) || functions.IsLimit(err)
+	if limit != nil {
 		e.locate(t, 0)
 		return e
 	}

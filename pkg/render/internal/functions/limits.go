@@ -1,6 +1,7 @@
 package functions
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -40,6 +41,13 @@ const (
 type limitError string
 
 func (e limitError) Error() string { return string(e) }
+
+// IsLimit reports whether an error is that of a function which has refused its
+// arguments because of a limit.
+func IsLimit(err error) bool {
+	var limit limitError
+	return errors.As(err, &limit)
+}
 
 func refuse(format string, args ...any) {
 	panic(limitError(fmt.Sprintf(format, args...)))
