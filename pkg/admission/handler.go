@@ -178,7 +178,7 @@ func (h *handler) serve(c *call, w http.ResponseWriter, r *http.Request, buf *by
 	}
 	h.cfg.InFlight(1)
 	defer h.cfg.InFlight(-1)
-	done, err := c.begin(cost(buf.Bytes()))
+	done, err := c.begin(inject.MemoryFor(buf.Bytes()))
 	if err != nil {
 		return Event{}, err
 	}

@@ -26,6 +26,16 @@ const (
 	DefaultMaxWork = 96 << 20
 )
 
+const (
+	// smallShare is the part, one in four, of the memory for work that is kept for
+	// small pods: these never wait for large ones, and large ones never for a stream
+	// of small ones.
+	smallShare = 4
+	// smallCost is the most memory that a small pod needs, in bytes: one of 10 KiB
+	// counts 2 MiB, or 8 with a proxy configuration of its own.
+	smallCost = 12 << 20
+)
+
 // The names of the limits, in [Rejection].
 const (
 	LimitReading  = "reading"  // bodies being read

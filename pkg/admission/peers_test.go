@@ -288,7 +288,7 @@ func TestLargeAndSmall(t *testing.T) {
 		return injected
 	})
 	giant := reviewOf(3 << 20)
-	if c := cost([]byte(giant)); 2*c <= DefaultMaxWork-DefaultMaxWork/smallShare {
+	if c := inject.MemoryFor([]byte(giant)); 2*c <= DefaultMaxWork-DefaultMaxWork/smallShare {
 		t.Fatalf("two giants of %d fit", c)
 	}
 	first := l.call("127.0.0.2", "?timeout=30s", giant)

@@ -17,8 +17,10 @@ const (
 	memoryPerComma = 576
 	// memoryPerObject is for each object besides.
 	memoryPerObject = 2 << 10
-	// memoryForProxyConfig is for a proxy configuration of as many values as it may
-	// have, on its way through YAML, JSON and protobuf.
+	// memoryPerConfigByte is for each byte of a proxy configuration, on its way through
+	// YAML, JSON and protobuf, up to memoryForProxyConfig for one of as many values as it
+	// may have.
+	memoryPerConfigByte  = 640
 	memoryForProxyConfig = 24 << 20
 	// memoryForValues is for as many values as a pod may have; one that has more is
 	// refused for less.
@@ -29,8 +31,19 @@ const (
 // this JSON. It takes some microseconds to find out.
 func MemoryFor(object []byte) int64 {
 	values := memoryPerComma*bytes.Count(object, []byte(",")) + memoryPerObject*bytes.Count(object, []byte("{"))
-	if bytes.Contains(object, []byte(proxyConfigKey)) {
-		values += memoryForProxyConfig
-	}
+	values += min(memoryPerConfigByte*proxyConfigText(object), memoryForProxyConfig)
 	return int64(memoryBase + memoryPerByte*min(len(object), maxObject) + min(values, memoryForValues))
+}
+
+// proxyConfigText returns how many bytes of the JSON a proxy configuration may have:
+// all that come after its key. A key may be written with escapes, so all that comes
+// after the first of them may be one, too.
+func proxyConfigText(object []byte) int {
+	most := 0
+	for _, begin := range []string{proxyConfigKey, `\u`} {
+		if at := bytes.Index(object, []byte(begin)); at >= 0 {
+			most = max(most, len(object)-at)
+		}
+	}
+	return most
 }
