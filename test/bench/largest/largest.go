@@ -113,8 +113,12 @@ func cost(h http.Handler, pod string, n int) (Point, error) {
 	return p, nil
 }
 
-// outcome says in a word what was answered.
+// outcome says in a word what was answered. A body that is no AdmissionReview, for
+// its depth, gets an HTTP error.
 func outcome(status int, body []byte) (string, error) {
+	if status == http.StatusBadRequest {
+		return "HTTP 400", nil
+	}
 	if status != http.StatusOK {
 		return "", fmt.Errorf("status %d: %.200s", status, body)
 	}
