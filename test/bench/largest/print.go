@@ -15,9 +15,9 @@ const Slowest = 1000
 // over these sizes, quadratic cost 2.
 const maxExponent = 1.25
 
-// least is the cost, in milliseconds, below which the clock and the garbage collector
-// say more about it than the pod's size.
-const least = 2
+// least is the cost, in milliseconds, below which the garbage collector and the
+// caches say more about it than the pod's size.
+const least = 1
 
 // Print writes the table and two lines with verdicts, and reports whether both bounds
 // hold.
@@ -84,20 +84,36 @@ func (e Exponent) String() string {
 	return fmt.Sprintf("%.2f", e.Value)
 }
 
-// exponent compares the last of some points with that of a quarter of its number. It
-// is about the part of the cost that the number is to blame for.
+// fewest is how many points an exponent is made of at least.
+const fewest = 3
+
+// exponent is the slope of the cost on scales of powers, by least squares, over the
+// points that cost enough to tell. It is about the part of the cost that the number
+// is to blame for.
 func (s Series) exponent(points []Point) Exponent {
+	var x, y []float64
+	for _, p := range points {
+		if cost := p.CPU - s.Base; cost >= least {
+			x, y = append(x, math.Log(float64(p.Number))), append(y, math.Log(cost))
+		}
+	}
 	e := Exponent{Kind: s.Kind, Dialect: s.Dialect}
-	if len(points) < 3 {
+	if len(x) < fewest {
 		return e
 	}
-	first, last := points[len(points)-3], points[len(points)-1]
-	cost, before := last.Milliseconds-s.Base, first.Milliseconds-s.Base
-	if cost < least || before <= 0 {
-		return e
-	}
-	// A quarter that took next to no time tells no more than that it did.
-	before = max(before, least/8.0)
-	e.Value, e.Known = math.Log(cost/before)/math.Log(float64(last.Number)/float64(first.Number)), true
+	e.Value, e.Known = slope(x, y), true
 	return e
+}
+
+func slope(x, y []float64) float64 {
+	var sumX, sumY, above, below float64
+	for i := range x {
+		sumX, sumY = sumX+x[i], sumY+y[i]
+	}
+	n := float64(len(x))
+	for i := range x {
+		above += (x[i] - sumX/n) * (y[i] - sumY/n)
+		below += (x[i] - sumX/n) * (x[i] - sumX/n)
+	}
+	return above / below
 }

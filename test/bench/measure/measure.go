@@ -54,9 +54,9 @@ func Interleaved(p Plan, subjects ...Subject) []Series {
 			i := (round + k) % len(subjects)
 			// Nobody pays for the garbage of the one before.
 			runtime.GC()
-			cpu, start := processorTime(), time.Now()
+			cpu, start := ProcessorTime(), time.Now()
 			subjects[i].Do(next[i], size[i])
-			wall, used := time.Since(start), processorTime()-cpu
+			wall, used := time.Since(start), ProcessorTime()-cpu
 			next[i] += size[i]
 			series[i].Wall = append(series[i].Wall, float64(wall.Nanoseconds())/float64(size[i]))
 			series[i].CPU = append(series[i].CPU, float64(used.Nanoseconds())/float64(size[i]))
