@@ -317,3 +317,37 @@ func TestGeneration(t *testing.T) {
 		seen[got] = true
 	}
 }
+
+// Volumes of the pod's author and their mounts, in the default template.
+func TestUserVolumes(t *testing.T) {
+	s := compile(t, install{}.render(t), false)
+	pod := application()
+	pod.Annotations["sidecar.istio.io/userVolume"] = `{"certs":{"secret":{"secretName":"a: b","optional":true}},"own":{"name":"other","emptyDir":{}}}`
+	pod.Annotations["sidecar.istio.io/userVolumeMount"] = `{"certs":{"mountPath":"/certs","readOnly":true},"own":{"mountPath":"/own"}}`
+	after := injected(t, s, pod)
+	volumes := map[string]corev1.Volume{}
+	for _, v := range after.Spec.Volumes {
+		volumes[v.Name] = v
+	}
+	if v := volumes["certs"].Secret; v == nil || v.SecretName != "a: b" || !*v.Optional {
+		t.Errorf("volume certs is %+v", volumes["certs"])
+	}
+	if volumes["own"].EmptyDir == nil || volumes["other"].Name != "" {
+		t.Errorf("volumes %+v", after.Spec.Volumes)
+	}
+	mounts := map[string]corev1.VolumeMount{}
+	for _, c := range after.Spec.Containers {
+		if c.Name != "istio-proxy" {
+			continue
+		}
+		for _, m := range c.VolumeMounts {
+			mounts[m.Name] = m
+		}
+	}
+	if m := mounts["certs"]; m.MountPath != "/certs" || !m.ReadOnly {
+		t.Errorf("mount certs is %+v", m)
+	}
+	if mounts["own"].MountPath != "/own" {
+		t.Errorf("mounts %+v", mounts)
+	}
+}
