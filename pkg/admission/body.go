@@ -80,6 +80,12 @@ func (c *call) grow(buf *bytes.Buffer, declared int64) error {
 		}
 		size = max(size, int64(buf.Len())+bytes.MinRead)
 	}
+	if size > smallBody && !c.giant {
+		size = max(size, declared+bytes.MinRead)
+		if err := c.becomeGiant(size); err != nil {
+			return err
+		}
+	}
 	if more := size - c.held; more > 0 {
 		if !c.bytes.Grow(more) {
 			if err := context.Cause(c.ctx); err != nil {
@@ -94,6 +100,21 @@ func (c *call) grow(buf *bytes.Buffer, declared int64) error {
 		larger.Write(buf.Bytes())
 		*buf = *larger
 	}
+	return nil
+}
+
+// becomeGiant moves the call to those with large bodies or answers, and holds an
+// amount there.
+func (c *call) becomeGiant(amount int64) error {
+	if c.giant {
+		return nil
+	}
+	h, err := c.hold(c.room.giants, LimitBytes, amount)
+	if err != nil {
+		return err
+	}
+	c.bytes.Release()
+	c.bytes, c.held, c.giant = h, amount, true
 	return nil
 }
 

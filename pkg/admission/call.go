@@ -41,6 +41,7 @@ type call struct {
 
 	reading, place, bytes *fair.Holding // nil before it has them
 	held                  int64         // bytes
+	giant                 bool          // bytes are of the pool for large ones
 }
 
 // The stages of a call, which say how it can be interrupted.
@@ -128,6 +129,10 @@ func (c *call) begin(cost int64) (done func(), err error) {
 func (c *call) answers(size int) {
 	c.stage.Store(stageWriting)
 	_ = c.control.SetWriteDeadline(time.Now().Add(answerTime))
+	if size > smallBody {
+		// It is there already, so it is not refused the room.
+		_ = c.becomeGiant(0)
+	}
 	c.bytes.Set(int64(size))
 	c.bytes.Mark(fair.Busy)
 	c.place.Mark(fair.Busy)

@@ -17,10 +17,14 @@ const (
 	// than he may have open, so it is the same number; they have their own, so that
 	// those who send nothing take no place of those who have sent all.
 	DefaultMaxReading = DefaultMaxRequests
-	// DefaultMaxBytes of bodies and answers in memory at one time. A usual review is
-	// some 10 KiB, so the usual 1,024 fit twice over; of the largest there may be
-	// four.
+	// DefaultMaxBytes of bodies and answers in memory at one time, half of it for small
+	// ones and half for others. A usual review is some 10 KiB, so the usual 1,024 fit;
+	// of the largest there may be two.
 	DefaultMaxBytes = 32 << 20
+	// smallBody is the most that a small body or answer has. A body that turns out to be
+	// larger needs room for all of it at once, so that bodies which could all begin do
+	// not keep each other from their ends.
+	smallBody = 256 << 10
 	// DefaultMaxWork is the memory that pods being injected may need at one time, by
 	// estimate: what is left of 256 MiB after all that is counted elsewhere.
 	DefaultMaxWork = 96 << 20
@@ -86,10 +90,11 @@ func (r *Rejection) status() int {
 
 // room is what requests take their parts of.
 type room struct {
-	limits                 Limits
-	reading, places, bytes *fair.Pool
-	small, large           *fair.Gate // turns of work, for pods of at most smallCost and for others
-	paceTime               time.Duration
+	limits          Limits
+	reading, places *fair.Pool
+	bytes, giants   *fair.Pool // bytes of bodies and answers up to smallBody, and of larger ones
+	small, large    *fair.Gate // turns of work, for pods of at most smallCost and for others
+	paceTime        time.Duration
 }
 
 func newRoom(l Limits, parallel int) *room {
@@ -107,7 +112,8 @@ func newRoom(l Limits, parallel int) *room {
 	}
 	return &room{
 		limits:  l,
-		reading: fair.NewPool(int64(l.Reading)), places: fair.NewPool(int64(l.Requests)), bytes: fair.NewPool(l.Bytes),
+		reading: fair.NewPool(int64(l.Reading)), places: fair.NewPool(int64(l.Requests)),
+		bytes: fair.NewPool(l.Bytes / 2), giants: fair.NewPool(l.Bytes - l.Bytes/2),
 		small: fair.NewGate(l.Work/smallShare, parallel), large: fair.NewGate(l.Work-l.Work/smallShare, parallel),
 		paceTime: paceTime,
 	}

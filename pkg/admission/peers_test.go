@@ -170,14 +170,36 @@ func TestUnfinishedBodies(t *testing.T) {
 
 // One peer has all bytes there are.
 func TestBytesOfBodies(t *testing.T) {
-	l := serveLive(t, Config{Parallel: 2, Limits: Limits{Bytes: 1 << 20}}, let)
+	l := serveLive(t, Config{Parallel: 2, Limits: Limits{Bytes: 2 << 20}}, let)
 	first := l.begin("127.0.0.2", "", 400_000, strings.Repeat("x", 390_000))
-	eventually(t, "the first has arrived", func() bool { return l.room.bytes.Used() > 390_000 })
+	eventually(t, "the first has arrived", func() bool { return l.room.giants.Used() > 390_000 })
 	l.begin("127.0.0.2", "", 400_000, strings.Repeat("x", 390_000))
-	eventually(t, "the second has arrived", func() bool { return l.room.bytes.Used() > 780_000 })
-	mustAnswer(t, l.call("127.0.0.2", "", reviewOf(400_000)), http.StatusTooManyRequests, "hold 1048576 bytes already")
+	eventually(t, "the second has arrived", func() bool { return l.room.giants.Used() > 780_000 })
+	mustAnswer(t, l.call("127.0.0.2", "", reviewOf(400_000)), http.StatusTooManyRequests, "hold 2097152 bytes already")
 	mustAnswer(t, l.call("127.0.0.3", "", reviewOf(300_000)), http.StatusOK, `"allowed":true`)
-	mustAnswer(t, first, http.StatusTooManyRequests, "hold 1048576 bytes already")
+	mustAnswer(t, first, http.StatusTooManyRequests, "hold 2097152 bytes already")
+}
+
+// Many peers send large bodies at the same time: those for which there is room come to
+// their end, however many others begin, and small ones come between.
+func TestLargeBodiesComeToTheirEnd(t *testing.T) {
+	l := serveLive(t, Config{Parallel: 2}, let)
+	giant := reviewOf(6 << 20)
+	var first []net.Conn
+	for i := range 2 {
+		first = append(first, l.begin(fmt.Sprintf("127.0.0.%d", i+2), "", len(giant), giant[:1<<20]))
+		eventually(t, "it has its room", func() bool { return l.room.giants.Used() > int64(i+1)*6<<20 })
+	}
+	for i := range 20 {
+		mustAnswer(t, l.begin(fmt.Sprintf("127.0.1.%d", i+1), "", len(giant), giant[:1<<20]), http.StatusTooManyRequests, "hold 33554432 bytes already")
+		mustAnswer(t, l.call(fmt.Sprintf("127.0.2.%d", i+1), "", reviewOf(100_000)), http.StatusOK, `"allowed":true`)
+	}
+	for _, c := range first {
+		if _, err := io.WriteString(c, giant[1<<20:]); err != nil {
+			t.Fatal(err)
+		}
+		mustAnswer(t, c, http.StatusOK, `"allowed":true`)
+	}
 }
 
 // One peer has a request in every place, and all of them wait.
@@ -317,9 +339,9 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 		return result
 	})
 	l.call("127.0.0.2", "", reviewOf(0))
-	eventually(t, "the answer is being sent", func() bool { return l.room.bytes.Used() > 20<<20 })
+	eventually(t, "the answer is being sent", func() bool { return l.room.giants.Used() > 20<<20 })
 	mustAnswer(t, l.call("127.0.0.3", "", reviewOf(6<<20)), http.StatusOK, `"allowed":true`)
-	eventually(t, "the answer is given up", func() bool { return l.room.bytes.Used() == 0 })
+	eventually(t, "the answer is given up", func() bool { return l.room.giants.Used() == 0 })
 }
 
 // A panic has a review for an answer, and a stack for the log.
