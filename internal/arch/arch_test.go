@@ -15,7 +15,7 @@ import (
 // one without deciding its place.
 var mayImport = map[string][]string{
 	// pure
-	"pkg/config":      {},
+	"pkg/config":      {"internal/cut"},
 	"pkg/decide":      {"internal/cut"},
 	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
 	"pkg/merge":       {"internal/podschema", "internal/quantity", "pkg/podmodel"},
@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 		"internal/servingcert", "internal/source", "internal/trouble", "pkg/admission", "pkg/certs", "pkg/decide", "pkg/health", "pkg/inject", "pkg/metrics", "pkg/server",
 	},
 	"internal/servingcert": {"internal/kube", "internal/rungroup", "pkg/certs", "pkg/metrics", "pkg/pki", "pkg/reload", "pkg/webhookcfg"},
-	"internal/source":      {"internal/bounded", "internal/follower", "internal/kube", "internal/rungroup", "internal/trouble", "pkg/config", "pkg/inject", "pkg/reload"},
+	"internal/source":      {"internal/bounded", "internal/cut", "internal/follower", "internal/kube", "internal/rungroup", "internal/trouble", "pkg/config", "pkg/inject", "pkg/reload"},
 
 	// parts of programs
 	"internal/cli":         {},

@@ -3,6 +3,8 @@ package source
 import (
 	"errors"
 	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // maxShown is how much of an error is shown, in bytes: a screen of lines that each
@@ -14,7 +16,7 @@ const maxShown = 4 << 10
 // which may be secrets. Who has the files asks validate, which shows all.
 type publicError struct{ full error }
 
-func (e *publicError) Error() string { return cut(publicText(e.full), maxShown) }
+func (e *publicError) Error() string { return shorten(publicText(e.full)) }
 func (e *publicError) Unwrap() error { return e.full }
 
 // public returns the error as others may read it; nil for none.
@@ -45,9 +47,14 @@ func publicText(err error) string {
 	return strings.ReplaceAll(err.Error(), inner.Error(), publicText(inner))
 }
 
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
+// shorten shortens a text of several lines.
+func shorten(s string) string {
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + "... (cut)"
 	}
-	return strings.ToValidUTF8(s[:n], "") + "... (cut)"
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = cut.Line(line, len(line))
+	}
+	return strings.Join(lines, "\n")
 }

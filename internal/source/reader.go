@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/reload"
@@ -87,7 +88,7 @@ func (r *reader) compile(ctx context.Context, docs documents) (*inject.Snapshot,
 	}
 	notes := snapshot.Config().Notes
 	for _, note := range notes[:min(len(notes), maxNotes)] {
-		r.log.Warn("configuration: " + cut(note, maxNote))
+		r.log.Warn("configuration: " + cut.Line(note, maxNote))
 	}
 	if more := len(notes) - maxNotes; more > 0 {
 		r.log.Warn("configuration: there are more notes, which validate shows", "more", more)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // Error is one thing that is wrong in one file.
@@ -52,7 +54,7 @@ func (e *Error) location() string {
 		s = fmt.Sprintf("%s:%d: ", e.File, e.Line)
 	}
 	if e.Field != "" {
-		s += cut(e.Field, maxField) + ": "
+		s += cut.Line(e.Field, maxField) + ": "
 	}
 	return s
 }
@@ -122,13 +124,6 @@ func (r *report) newError(line int, field, format string, args []any) *Error {
 // maxField is how much of a field's path is shown, in bytes: a part of it may be
 // a key of the file.
 const maxField = 300
-
-func cut(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "..."
-}
 
 // join returns the errors and the notes about several files, each file's in the
 // order of the lines.

@@ -9,6 +9,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // knownKeys are the top-level keys of the injection configuration, of both
@@ -289,9 +291,9 @@ func names[V any](m map[string]V) string {
 	}
 	slices.Sort(out)
 	if more := len(out) - maxListed; more > 0 {
-		return fmt.Sprintf("%s and %d more", cut(strings.Join(out[:maxListed], ", "), maxField), more)
+		return fmt.Sprintf("%s and %d more", cut.Line(strings.Join(out[:maxListed], ", "), maxField), more)
 	}
-	return cut(strings.Join(out, ", "), maxField)
+	return cut.Line(strings.Join(out, ", "), maxField)
 }
 
 // maxListed is how many names a message lists.

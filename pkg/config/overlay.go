@@ -16,6 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // overlayField sets one field of a message from its YAML. protojson cannot
@@ -61,7 +63,7 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 
 // problemOf is what a decoder says, which may show the value.
 func problemOf(text string) given {
-	return given{": " + cut(text, maxField), ", which this field does not take"}
+	return given{": " + cut.Line(text, maxField), ", which this field does not take"}
 }
 
 // protoProblem returns a protojson message without the position, which is one in

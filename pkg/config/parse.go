@@ -8,6 +8,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // Parse is ParseContext without an end.
@@ -92,9 +94,9 @@ func yamlError(err error) (line int, msg string) {
 // parserProblem is what the parser says; only about anchors it repeats the text.
 func parserProblem(msg string) given {
 	if strings.Contains(msg, "anchor") {
-		return given{cut(msg, maxField), "an anchor is wrong"}
+		return given{cut.Line(msg, maxField), "an anchor is wrong"}
 	}
-	return shared(cut(msg, maxField))
+	return shared(cut.Line(msg, maxField))
 }
 
 // parseValues reads the values as the reference injector does: by way of JSON, so
@@ -105,7 +107,7 @@ func parseValues(s Source, r *report) map[string]any {
 		return values
 	}
 	if err := sigsyaml.Unmarshal(s.Data, &values); err != nil {
-		r.errorf(0, "", "not usable as values%s", given{": " + cut(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), maxField), ""})
+		r.errorf(0, "", "not usable as values%s", given{": " + cut.Line(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), maxField), ""})
 	}
 	return values
 }
