@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -34,6 +34,9 @@ func boundCases() []hostileCase {
 		}),
 		below("256 KiB that the template reads", func() []byte {
 			return podOf(oneContainer, annotation("sidecar.istio.io/componentLogLevel", filler(200<<10)))
+		}),
+		below("a user volume and its mount", func() []byte {
+			return podOf(oneContainer, annotations("sidecar.istio.io/userVolume", `{"v":{"emptyDir":{}}}`, "sidecar.istio.io/userVolumeMount", `{"v":{"mountPath":"/m","readOnly":true}}`))
 		}),
 		below("all of it at once", func() []byte {
 			return podOf(`"containers":[`+list(100, `{"name":"c%d","image":"i","env":[`+list(100, `{"name":"E%d","value":"value"}`)+`]}`)+`],"volumes":[`+

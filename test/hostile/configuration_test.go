@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -94,7 +94,7 @@ func (a *attack) inForce(set string) {
 	by := a.server.newCaller(a.peer, false)
 	defer by.http.CloseIdleConnections()
 	if err := until(a.ctx, loadedWithin, "configuration "+set+" to be in force", func() error {
-		got := by.send(a.ctx, a.good.body, 5*time.Second)
+		got := by.send(a.ctx, a.body, 5*time.Second)
 		if !got.allowed() {
 			return errors.New(got.String())
 		}
@@ -251,9 +251,9 @@ func bombs() []bomb {
 			}
 			c["neverInjectSelector"] = selectors
 		})},
-		template("a constant regular expression over 300 KB", `{{ if regexMatch "(a?){900}(a?){900}$" "`+strings.Repeat("a", 300<<10)+`b" }}x{{ end }}`),
-		template("a regular expression of 300 KB", `{{ if regexMatch "`+strings.Repeat("(a|b)*", 50<<10)+`" "ab" }}x{{ end }}`),
-		template("regular expressions within each other", `{{ if regexMatch "((((a{100}){100}){100}){100})" "ab" }}x{{ end }}`),
+		template("a constant regular expression over 300 KB", `{{ $x := regexMatch "(a?){900}(a?){900}$" "`+strings.Repeat("a", 300<<10)+`b" }}`),
+		template("a regular expression of 300 KB", `{{ $x := regexMatch "`+strings.Repeat("(a|b)*", 50<<10)+`" "ab" }}`),
+		template("regular expressions within each other", `{{ $x := regexMatch "((((a{100}){100}){100}){100})" "ab" }}`),
 		template("repeat", `{{ $x := repeat 1000000000 "xxxxxxxxxx" }}`),
 		template("repeat of repeat", `{{ $x := "x" }}{{ range until 60 }}{{ $x = printf "%s%s" $x $x }}{{ end }}`),
 		template("printf width", `{{ $x := printf "%999999999d" 1 }}{{ $y := printf "%0999999.999999f%0999999.999999f" 1.0 2.0 }}`),

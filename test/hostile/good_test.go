@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -26,6 +26,25 @@ const (
 	probeTimeout = time.Second
 )
 
+// counts of a time.
+type counts struct {
+	Calls, Failed   int
+	Slowest         time.Duration
+	Probes, Unheard int
+	Errs            []string // the first few
+}
+
+func (c *counts) add(more counts) {
+	c.Calls, c.Failed, c.Slowest = c.Calls+more.Calls, c.Failed+more.Failed, max(c.Slowest, more.Slowest)
+	c.Probes, c.Unheard = c.Probes+more.Probes, c.Unheard+more.Unheard
+}
+
+func (c *counts) note(format string, args ...any) {
+	if len(c.Errs) < 3 {
+		c.Errs = append(c.Errs, fmt.Sprintf(format, args...))
+	}
+}
+
 // neighbours are those that must not notice an attack: a client with good pods,
 // and a kubelet.
 type neighbours struct {
@@ -34,38 +53,16 @@ type neighbours struct {
 	// right says what is wrong with the patch of a good pod.
 	right func(patch []byte) error
 
-	stop context.CancelFunc
-	done sync.WaitGroup
-
 	mu    sync.Mutex
 	since counts // since the last take
-}
-
-// counts of a time.
-type counts struct {
-	calls, failed   int
-	slowest         time.Duration
-	probes, unheard int
-	errs            []error // the first few
-}
-
-func (c *counts) add(more counts) {
-	c.calls, c.failed, c.slowest = c.calls+more.calls, c.failed+more.failed, max(c.slowest, more.slowest)
-	c.probes, c.unheard = c.probes+more.probes, c.unheard+more.unheard
-}
-
-func (c *counts) note(format string, args ...any) {
-	if len(c.errs) < 3 {
-		c.errs = append(c.errs, fmt.Errorf(format, args...))
-	}
 }
 
 // goodPod is a usual one, of two containers.
 func goodPod() ([]byte, error) { return json.Marshal(pods.WithVariables(20)) }
 
-// startNeighbours learns what the right answer is, while nobody else calls, and
-// begins.
-func startNeighbours(ctx context.Context, s *injector) (*neighbours, error) {
+// newNeighbours learns what the right answer is, while nobody else calls. With
+// sets, which of both sets it is may change.
+func newNeighbours(ctx context.Context, s *injector, sets bool) (*neighbours, error) {
 	pod, err := goodPod()
 	if err != nil {
 		return nil, err
@@ -79,21 +76,24 @@ func startNeighbours(ctx context.Context, s *injector) (*neighbours, error) {
 		return nil, fmt.Errorf("a good pod before any attack: %w", err)
 	}
 	n.right = func(patch []byte) error {
+		if sets {
+			_, err := setOf(patch)
+			return err
+		}
 		if !bytes.Equal(patch, calm.response.Patch) {
 			return errors.New("another patch than before the attacks")
 		}
 		return nil
 	}
-	ctx, n.stop = context.WithCancel(ctx)
-	n.done.Go(func() { n.call(ctx) })
-	n.done.Go(func() { n.probe(ctx) })
 	return n, nil
 }
 
-// end waits for what is under way.
-func (n *neighbours) end() {
-	n.stop()
-	n.done.Wait()
+// run calls and probes until the context is done and what is under way has ended.
+func (n *neighbours) run(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { n.call(ctx) })
+	all.Go(func() { n.probe(ctx) })
+	all.Wait()
 }
 
 // take returns what happened since the last time.
@@ -103,13 +103,6 @@ func (n *neighbours) take() counts {
 	c := n.since
 	n.since = counts{}
 	return c
-}
-
-// judge replaces what is right.
-func (n *neighbours) judge(right func(patch []byte) error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.right = right
 }
 
 // call sends a good pod every 30 ms, whether the last is answered or not; each
@@ -142,8 +135,8 @@ func (n *neighbours) call(ctx context.Context) {
 func (n *neighbours) count(a answer) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.since.calls++
-	n.since.slowest = max(n.since.slowest, a.took)
+	n.since.Calls++
+	n.since.Slowest = max(n.since.Slowest, a.took)
 	var wrong error
 	if a.allowed() {
 		wrong = n.right(a.response.Patch)
@@ -151,8 +144,8 @@ func (n *neighbours) count(a answer) {
 		wrong = errors.New(a.String())
 	}
 	if wrong != nil {
-		n.since.failed++
-		n.since.note("good call: %w", wrong)
+		n.since.Failed++
+		n.since.note("good call: %v", wrong)
 	}
 }
 
@@ -171,10 +164,10 @@ func (n *neighbours) probe(ctx context.Context) {
 			_, err := n.server.page(asked, kubeletAddress, path)
 			cancel()
 			n.mu.Lock()
-			n.since.probes++
+			n.since.Probes++
 			if err != nil {
-				n.since.unheard++
-				n.since.note("probe %s: %w", path, err)
+				n.since.Unheard++
+				n.since.note("probe %s: %v", path, err)
 			}
 			n.mu.Unlock()
 		}

@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -19,7 +19,7 @@ var (
 	sidecarName   = "istio-proxy"
 	addedNames    = []string{"istio-init", sidecarName}
 	addedVolumes  = []string{"workload-socket", "credential-socket", "workload-certs", "istio-envoy", "istio-data", "istio-podinfo", "istio-token", "istiod-ca-cert", "istio-ca-crl", "istio-certs"}
-	addedPrefixes = []string{"istio.io/", "sidecar.istio.io/", "security.istio.io/", "service.istio.io/", "prometheus.io/", "kubectl.kubernetes.io/default-"}
+	addedPrefixes = []string{"istio.io/", "sidecar.istio.io/", "security.istio.io/", "service.istio.io/", "prometheus.io/", "proxy.istio.io/", "kubectl.kubernetes.io/default-"}
 	sidecarEnv    = []string{
 		"PILOT_CERT_PROVIDER", "CA_ADDR", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT", "HOST_IP", "ISTIO_CPU_LIMIT", "PROXY_CONFIG",
 		"GOMEMLIMIT", "TRUST_DOMAIN", "ISTIO_KUBE_APP_PROBERS", "ISTIO_PROMETHEUS_ANNOTATIONS",

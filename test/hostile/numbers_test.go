@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -43,23 +43,21 @@ func numberCases() []hostileCase {
 			func() []byte {
 				return podOf(oneContainer, annotation("inject.istio.io/templates", list(30_000, "t%d")))
 			}, always(refused("template"))),
-		podCase("many containers named for probes and ports", "has 90 containers with 100 ports and three probes each", "injected",
+		podCase("many ports and probes", "has 90 containers with 20 ports and three probes each", "injected",
 			func() []byte {
-				ports := list(100, `{"containerPort":%d}`)
-				ports = strings.Replace(ports, `{"containerPort":0}`, `{"containerPort":100}`, 1)
+				ports := list(20, `{"containerPort":80%d}`)
 				probe := `{"httpGet":{"path":"/","port":8080}}`
 				return podOf(`"containers":[` + list(90, `{"name":"c%d","image":"i","ports":[`+ports+`],"livenessProbe":`+probe+`,"readinessProbe":`+probe+`,"startupProbe":`+probe+`}`) + `]`)
 			}, injected),
 	}
 	for _, key := range []string{"sidecar.istio.io/proxyCPU", "sidecar.istio.io/proxyMemory", "sidecar.istio.io/proxyCPULimit", "sidecar.istio.io/proxyMemoryLimit"} {
 		short := strings.TrimPrefix(key, "sidecar.istio.io/")
-		for _, q := range []struct{ name, value string }{{"of 700,000 digits", digits}, {"with 100,000 decimals", "0." + digits[:100_000]}} {
+		for _, q := range []struct{ name, value string }{{"of 200,000 digits", digits[:200_000]}, {"1e1000000000", "1e1000000000"}, {"with 100,000 decimals", "0." + digits[:100_000]}} {
 			cases = append(cases, podCase("quantity "+short+" "+q.name, "sets "+key+" to such a quantity", overBound, quantity(key, q.value), always(refused(short))))
 		}
-		cases = append(cases, podCase("quantity "+short+" 1e1000000000", "sets "+key+" to such a quantity", "refused, or injected, within a second", quantity(key, "1e1000000000"),
-			func(pod []byte) func(answer) error { return either(refused(short), injected(pod)) }))
 	}
 	cases = append(cases,
+		podCase("quantity proxyCPU of 700,000 digits", "sets sidecar.istio.io/proxyCPU to such a quantity", overBound, quantity("sidecar.istio.io/proxyCPU", digits), always(refused())),
 		podCase("quantities in the pod's own resources", "asks for cpu: 1e1000000000 and memory of 700,000 digits", "refused, or injected, within a second",
 			func() []byte {
 				return podOf(`"containers":[{"name":"app","image":"i","resources":{"requests":{"cpu":"1e1000000000","memory":"` + digits + `"}}}]`)

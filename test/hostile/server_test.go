@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -58,6 +58,8 @@ func startInjector(ctx context.Context, program, folder string, setup engine.Set
 		"--tlsCertFile=" + path("cert-chain.pem"), "--tlsKeyFile=" + path("key.pem"), "--caCertFile=" + path("root-cert.pem"),
 		"--port=0", "--monitoringPort=0", "--reconcileWebhookConfig=false", "--nativeSidecars=on", "--log-format=json", "--shutdownDelay=0s",
 	}, more...)...)
+	// Whatever ends the test, the server does not stay.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 package hostile
 
@@ -163,7 +163,7 @@ func (a *attack) linked(pause time.Duration) {
 			a.wrongf("%v", err)
 		}
 	}()
-	other := &attack{ctx: a.ctx, server: s, lasts: a.lasts, peer: a.peer, good: a.good}
+	other := &attack{ctx: a.ctx, server: s, lasts: a.lasts, peer: a.peer, body: a.body}
 	seen := map[string]int{}
 	done := make(chan struct{})
 	go func() {
@@ -172,7 +172,7 @@ func (a *attack) linked(pause time.Duration) {
 		defer by.http.CloseIdleConnections()
 		other.lasts = 3 * a.lasts
 		other.clients(2, func(ctx context.Context, _ int) {
-			got := by.send(a.ctx, a.good.body, goodTimeout)
+			got := by.send(a.ctx, a.body, goodTimeout)
 			if !got.allowed() {
 				other.wrongf("%s", got)
 				return
