@@ -27,7 +27,7 @@ func TestRejectionsAreToldForATime(t *testing.T) {
 	}
 	detail("nobody was turned away lately")
 	for range 5 {
-		r.call(&admission.Rejection{Peer: "10.0.0.7", Limit: admission.LimitBytes, Message: "too much"})
+		r.call(&admission.Rejection{Peer: "10.0.0.7", Limit: "bytes", Message: "too much"})
 	}
 	r.connection("10.0.0.8")
 	detail("6 callers were turned away lately (bytes 5, connections 1), the last one 10.0.0.8")
@@ -39,7 +39,7 @@ func TestRejectionsAreToldForATime(t *testing.T) {
 	detail("7 callers were turned away lately (bytes 5, connections 2), the last one 10.0.0.9")
 	c.Step(recently)
 	detail("1 callers were turned away lately (connections 1), the last one 10.0.0.9")
-	r.call(&admission.Rejection{Peer: "10.0.0.7", Limit: admission.LimitBytes, Message: "too much"})
+	r.call(&admission.Rejection{Peer: "10.0.0.7", Limit: "bytes", Message: "too much"})
 	if !strings.Contains(log.String(), "notLogged=4") {
 		t.Errorf("the log does not tell of those that are not in it: %s", log.String())
 	}

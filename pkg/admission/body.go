@@ -26,13 +26,13 @@ const firstRead = 8 << 10
 // readBody reads the call's body into buf, whose memory counts as it grows.
 func (c *call) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) error {
 	var err error
-	if c.reading, err = c.hold(c.room.reading, LimitReading, 1); err != nil {
+	if c.reading, err = c.hold(c.room.reading, limitReading, 1); err != nil {
 		return err
 	}
-	if c.bytes, err = c.hold(c.room.bytes, LimitBytes, 0); err != nil {
+	if c.bytes, err = c.hold(c.room.bytes, limitBytes, 0); err != nil {
 		return err
 	}
-	body := http.MaxBytesReader(w, r.Body, MaxBodyBytes)
+	body := http.MaxBytesReader(w, r.Body, maxBodyBytes)
 	for received := paceBytes; ; {
 		if received >= paceBytes { // within the time: the next part has its own
 			received = 0
@@ -91,7 +91,7 @@ func (c *call) grow(buf *bytes.Buffer, declared int64) error {
 			if err := context.Cause(c.ctx); err != nil {
 				return err
 			}
-			return c.room.rejection(c.peer, LimitBytes)
+			return c.room.rejection(c.peer, limitBytes)
 		}
 		c.held = size
 	}
@@ -109,7 +109,7 @@ func (c *call) becomeGiant(amount int64) error {
 	if c.giant {
 		return nil
 	}
-	h, err := c.hold(c.room.giants, LimitBytes, amount)
+	h, err := c.hold(c.room.giants, limitBytes, amount)
 	if err != nil {
 		return err
 	}
@@ -125,10 +125,10 @@ func (c *call) bodyError(err error) error {
 	switch {
 	case errors.As(err, &large):
 		return tooLarge()
-	case errors.As(context.Cause(c.ctx), &yielded) && yielded.Limit != LimitTime:
+	case errors.As(context.Cause(c.ctx), &yielded) && yielded.Limit != limitTime:
 		return yielded
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return c.room.rejection(c.peer, LimitPace)
+		return c.room.rejection(c.peer, limitPace)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &httpError{http.StatusBadRequest, "the body ended before its Content-Length"}
 	default:

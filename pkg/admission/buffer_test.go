@@ -150,7 +150,7 @@ func TestTurns(t *testing.T) {
 		t.Errorf("one that waits and whose caller is gone: %v", err)
 	}
 	var late *Rejection
-	if _, err := begin(t.Context(), t, m, "?timeout=10ms"); !errors.As(err, &late) || late.status() != http.StatusServiceUnavailable || late.Limit != LimitTime {
+	if _, err := begin(t.Context(), t, m, "?timeout=10ms"); !errors.As(err, &late) || late.status() != http.StatusServiceUnavailable || late.Limit != limitTime {
 		t.Errorf("one too many: %v", err)
 	}
 	go func() {

@@ -56,7 +56,7 @@ func (m *room) newCall(w http.ResponseWriter, r *http.Request, peer string) *cal
 	c := &call{room: m, peer: peer, control: http.NewResponseController(w)}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	c.cancel = cancel
-	c.ctx, c.stop = context.WithTimeoutCause(ctx, budget(r), m.rejection(peer, LimitTime))
+	c.ctx, c.stop = context.WithTimeoutCause(ctx, budget(r), m.rejection(peer, limitTime))
 	return c
 }
 
@@ -97,7 +97,7 @@ func (c *call) enter() (err error) {
 	if err := context.Cause(c.ctx); err != nil {
 		return err
 	}
-	if c.place, err = c.hold(c.room.places, LimitRequests, 1); err != nil {
+	if c.place, err = c.hold(c.room.places, limitRequests, 1); err != nil {
 		return err
 	}
 	c.reading.Release()

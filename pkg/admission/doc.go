@@ -6,7 +6,7 @@
 // # What is checked, and when
 //
 // Method, content type and declared length are checked before the body is read.
-// The body is read under [MaxBodyBytes], and must come at a least pace. Only when it
+// The body is read under maxBodyBytes, and must come at a least pace. Only when it
 // is in does a request take one of the places, and wait until there is memory and a
 // turn for the work, see [Limits] and [Config.Parallel]; so a caller who sends slowly
 // holds up nobody. A call ends, wherever it is, when its caller stops waiting.

@@ -13,11 +13,11 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
-// MaxBodyBytes is the largest AdmissionReview that is read. An object may be
+// maxBodyBytes is the largest AdmissionReview that is read. An object may be
 // 3 MiB in the API server, and on an update the review holds the old one and
 // the new one; what else there is (user, groups, extra, options) is small, and
 // gets one MiB.
-const MaxBodyBytes = 2*(3<<20) + 1<<20
+const maxBodyBytes = 2*(3<<20) + 1<<20
 
 // maxKeptSize is the largest buffer that is kept for another request. Most reviews
 // and answers are some 10 KiB; a rare giant must not stay in memory for ever.
@@ -241,7 +241,7 @@ func checkCall(r *http.Request) error {
 	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
 		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType, maxQuoted))}
 	}
-	if r.ContentLength > MaxBodyBytes {
+	if r.ContentLength > maxBodyBytes {
 		return tooLarge()
 	}
 	return nil
@@ -256,5 +256,5 @@ func isJSON(contentType string) bool {
 }
 
 func tooLarge() *httpError {
-	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", MaxBodyBytes)}
+	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", maxBodyBytes)}
 }

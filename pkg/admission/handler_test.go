@@ -357,8 +357,8 @@ func TestCallsThatAreNoReviews(t *testing.T) {
 		{name: "another version", contentType: "application/json", body: strings.NewReader(`{"apiVersion":"admission.k8s.io/v2","kind":"AdmissionReview"}`), status: 400, says: reviewV1 + " or " + reviewV1beta1},
 		{name: "no request", contentType: "application/json", body: strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}`), status: 400, says: "no request"},
 		{name: "wrong type inside", contentType: "application/json", body: strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":7}}`), status: 400, says: "uid"},
-		{name: "declared too large", contentType: "application/json", length: MaxBodyBytes + 1, body: strings.NewReader("{}"), status: 413, says: "larger than 7340032 bytes"},
-		{name: "too large", contentType: "application/json", length: -1, body: io.MultiReader(bytes.NewReader(good), strings.NewReader(strings.Repeat(" ", MaxBodyBytes))), status: 413, says: "larger than"},
+		{name: "declared too large", contentType: "application/json", length: maxBodyBytes + 1, body: strings.NewReader("{}"), status: 413, says: "larger than 7340032 bytes"},
+		{name: "too large", contentType: "application/json", length: -1, body: io.MultiReader(bytes.NewReader(good), strings.NewReader(strings.Repeat(" ", maxBodyBytes))), status: 413, says: "larger than"},
 		{name: "cut off", contentType: "application/json", length: -1, body: iotest.ErrReader(io.ErrUnexpectedEOF), status: 400, says: "ended before its Content-Length"},
 		{name: "unreadable", contentType: "application/json", length: -1, body: iotest.ErrReader(errors.New("wire cut")), status: 400, says: "wire cut"},
 	}
@@ -418,7 +418,7 @@ func TestContentTypeParameters(t *testing.T) {
 func TestLargestBodyIsRead(t *testing.T) {
 	data, _ := json.Marshal(podReview(nil))
 	r := newRig(injected)
-	padded := append(data, bytes.Repeat([]byte(" "), MaxBodyBytes-len(data))...)
+	padded := append(data, bytes.Repeat([]byte(" "), maxBodyBytes-len(data))...)
 	if w := r.post("/inject", bytes.NewReader(padded)); w.Code != http.StatusOK {
 		t.Errorf("a body of exactly the limit got %d %s", w.Code, w.Body)
 	}

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// DefaultMaxRequests whose bodies are in, at one time: the mutating requests that
+	// defaultMaxRequests whose bodies are in, at one time: the mutating requests that
 	// five API servers of default size have in flight.
-	DefaultMaxRequests = 1024
-	// DefaultMaxReading is how many bodies are read at one time. Nobody sends more
+	defaultMaxRequests = 1024
+	// defaultMaxReading is how many bodies are read at one time. Nobody sends more
 	// than he may have open, so it is the same number; they have their own, so that
 	// those who send nothing take no place of those who have sent all.
-	DefaultMaxReading = DefaultMaxRequests
-	// DefaultMaxBytes of bodies and answers in memory at one time, half of it for small
+	defaultMaxReading = defaultMaxRequests
+	// defaultMaxBytes of bodies and answers in memory at one time, half of it for small
 	// ones and half for others. A usual review is some 10 KiB, so the usual 1,024 fit;
 	// of the largest there may be two.
-	DefaultMaxBytes = 32 << 20
+	defaultMaxBytes = 32 << 20
 	// smallBody is the most that a small body or answer has. A body that turns out to be
 	// larger needs room for all of it at once, so that bodies which could all begin do
 	// not keep each other from their ends.
 	smallBody = 256 << 10
-	// DefaultMaxWork is the memory that pods being injected may need at one time, by
+	// defaultMaxWork is the memory that pods being injected may need at one time, by
 	// estimate: what is left of 256 MiB after all that is counted elsewhere.
-	DefaultMaxWork = 96 << 20
+	defaultMaxWork = 96 << 20
 )
 
 const (
@@ -42,11 +42,11 @@ const (
 
 // The names of the limits, in [Rejection].
 const (
-	LimitReading  = "reading"  // bodies being read
-	LimitRequests = "requests" // requests whose body is in
-	LimitBytes    = "bytes"    // of bodies and answers
-	LimitPace     = "pace"     // of a body's arrival
-	LimitTime     = "time"     // for the answer
+	limitReading  = "reading"  // bodies being read
+	limitRequests = "requests" // requests whose body is in
+	limitBytes    = "bytes"    // of bodies and answers
+	limitPace     = "pace"     // of a body's arrival
+	limitTime     = "time"     // for the answer
 )
 
 // Limits of what may be open at one time; zero means the default. What a peer may
@@ -80,9 +80,9 @@ func (r *Rejection) Error() string { return r.Message }
 // tries again while the webhook call's timeout lasts, often on another replica.
 func (r *Rejection) status() int {
 	switch r.Limit {
-	case LimitPace:
+	case limitPace:
 		return http.StatusRequestTimeout
-	case LimitTime:
+	case limitTime:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusTooManyRequests
@@ -104,9 +104,9 @@ func newRoom(l Limits, parallel int) *room {
 		}
 		return n
 	}
-	l.Reading = int(or(int64(l.Reading), DefaultMaxReading))
-	l.Requests = int(or(int64(l.Requests), DefaultMaxRequests))
-	l.Bytes, l.Work = or(l.Bytes, DefaultMaxBytes), or(l.Work, DefaultMaxWork)
+	l.Reading = int(or(int64(l.Reading), defaultMaxReading))
+	l.Requests = int(or(int64(l.Requests), defaultMaxRequests))
+	l.Bytes, l.Work = or(l.Bytes, defaultMaxBytes), or(l.Work, defaultMaxWork)
 	if parallel == 0 {
 		parallel = math.MaxInt
 	}
@@ -123,15 +123,15 @@ func newRoom(l Limits, parallel int) *room {
 func (m *room) rejection(peer, limit string) *Rejection {
 	r := &Rejection{Peer: peer, Limit: limit}
 	switch limit {
-	case LimitReading:
+	case limitReading:
 		r.Message = fmt.Sprintf("%d requests are being read already, try again", m.limits.Reading)
-	case LimitRequests:
+	case limitRequests:
 		r.Message = fmt.Sprintf("%d requests are open already, try again", m.limits.Requests)
-	case LimitBytes:
+	case limitBytes:
 		r.Message = fmt.Sprintf("open requests hold %d bytes already, try again", m.limits.Bytes)
-	case LimitPace:
+	case limitPace:
 		r.Message = fmt.Sprintf("the body does not come: send at least %d bytes in %s, or its end", paceBytes, m.paceTime)
-	case LimitTime:
+	case limitTime:
 		r.Message = "too busy to work on this request in time: try again"
 	}
 	return r

@@ -139,7 +139,7 @@ func let(context.Context, inject.Request) inject.Result { return injected }
 func TestAnnouncedBodies(t *testing.T) {
 	l := serveLive(t, Config{Parallel: 2}, let)
 	for range 40 { // 280 MiB
-		l.begin("127.0.0.2", "", MaxBodyBytes, "")
+		l.begin("127.0.0.2", "", maxBodyBytes, "")
 	}
 	eventually(t, "all are being read", func() bool { return l.room.reading.Used() == 40 })
 	if n := l.room.bytes.Used(); n > 40*firstRead {
@@ -234,7 +234,7 @@ func TestPace(t *testing.T) {
 	l.room.paceTime = 50 * time.Millisecond
 	for name, body := range map[string]string{"nothing": "", "a bit": "{", "fast first": strings.Repeat(" ", paceBytes+1)} {
 		t.Run(name, func(t *testing.T) {
-			mustAnswer(t, l.begin("127.0.0.2", "?timeout=30s", MaxBodyBytes, body), http.StatusRequestTimeout, "send at least 65536 bytes in 50ms")
+			mustAnswer(t, l.begin("127.0.0.2", "?timeout=30s", maxBodyBytes, body), http.StatusRequestTimeout, "send at least 65536 bytes in 50ms")
 		})
 	}
 	t.Run("a byte now and then", func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestLargeAndSmall(t *testing.T) {
 		return injected
 	})
 	giant := reviewOf(3 << 20)
-	if c := inject.MemoryFor([]byte(giant)); 2*c <= DefaultMaxWork-DefaultMaxWork/smallShare {
+	if c := inject.MemoryFor([]byte(giant)); 2*c <= defaultMaxWork-defaultMaxWork/smallShare {
 		t.Fatalf("two giants of %d fit", c)
 	}
 	first := l.call("127.0.0.2", "?timeout=30s", giant)
