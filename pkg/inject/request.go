@@ -107,7 +107,7 @@ func (r *request) readOutline() (err error) {
 func (r *request) unreadable(err error) error {
 	switch {
 	case r.ctx.Err() != nil:
-		return err
+		return r.over()
 	case !json.Valid(r.asked.Object):
 		return refuse(decide.BadRequest, fmt.Errorf("the object is not JSON: %w", err))
 	}

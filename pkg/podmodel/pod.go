@@ -70,6 +70,9 @@ func decode[T any](ctx context.Context, data []byte, typed *T, t *podschema.Type
 		*typed, ambiguous = *new(T), true
 		err = unmarshalAsServer(ctx, data, typed)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
 	if err != nil {
 		return nil, false, err
 	}
