@@ -50,6 +50,9 @@ func Check(text string) error {
 
 // IsLimit reports whether an error is about a quantity that is too long.
 func IsLimit(err error) bool {
+	if err == nil {
+		return false // nearly always, and without the memory that errors.As takes
+	}
 	var limit *LimitError
 	return errors.As(err, &limit)
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -101,21 +102,52 @@ func surplus(path string, has, rendered any) string {
 // surplusItem compares lists: items of objects by what identifies them, others one
 // by one.
 func surplusItem(path string, has, rendered []any) string {
+	key := itemKey(path)
+	byKey := make(map[any][]any, len(rendered))
+	for _, item := range rendered {
+		if object, ok := item.(map[string]any); ok {
+			byKey[object[key]] = append(byKey[object[key]], item)
+		}
+	}
+	own := 0 // items that nobody else has added
 	for i, item := range has {
+		at := path + "[" + strconv.Itoa(i) + "]"
 		object, ok := item.(map[string]any)
 		if !ok {
 			if i >= len(rendered) || !reflect.DeepEqual(item, rendered[i]) {
-				return fmt.Sprintf("%s[%d]", path, i)
+				return at
 			}
 			continue
 		}
 		if itemAddedByOthers(path, object) {
 			continue
 		}
-		same := func(other any) bool { return surplus(path, object, other) == "" }
-		if !slices.ContainsFunc(rendered, same) {
-			return fmt.Sprintf("%s[%d]", path, i)
+		// More items than are rendered are too many, whichever they are.
+		if own++; own > len(rendered) {
+			return at
 		}
+		candidates := rendered
+		if key != "" {
+			candidates = byKey[object[key]]
+		}
+		same := func(other any) bool { return surplus(path, object, other) == "" }
+		if !slices.ContainsFunc(candidates, same) {
+			return at
+		}
+	}
+	return ""
+}
+
+// itemKey is the field by which the items of a container's long lists are told apart;
+// empty for other lists, whose items are few because templates render them one by one.
+func itemKey(path string) string {
+	switch path {
+	case ".env":
+		return "name"
+	case ".volumeMounts":
+		return "mountPath"
+	case ".ports":
+		return "containerPort"
 	}
 	return ""
 }

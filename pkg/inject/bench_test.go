@@ -21,11 +21,16 @@ func BenchmarkInject(b *testing.B) {
 	if root == "" {
 		return
 	}
-	c := conformance.Case{
+	c := referenceCase(root)
+	b.Run("reference", func(b *testing.B) { run(b, snapshotOf(b, c), c.Read(b, "pod.json")) })
+}
+
+// referenceCase is a usual pod under the reference's configuration.
+func referenceCase(root string) *conformance.Case {
+	return &conformance.Case{
 		Corpus: filepath.Join(root, "istio-current"), Dir: filepath.Join(root, "istio-current", "admission", "hello.0"),
 		Config: "configs/d521712c.yaml", Values: "values/531e24e5.json", Mesh: "meshes/02fcb017.yaml", NativeSidecars: true,
 	}
-	b.Run("reference", func(b *testing.B) { run(b, snapshotOf(b, &c), c.Read(b, "pod.json")) })
 }
 
 func run(b *testing.B, s *inject.Snapshot, object []byte) {

@@ -6,8 +6,9 @@
 // [Snapshot.Inject] takes one pod through the steps of inject.go, each of which is a
 // function of its own file:
 //
-//	decode      request.go    JSON to the typed pod and its unknown fields
+//	receive     request.go    the pod, or, of a large one, its outline
 //	decide      request.go    package decide
+//	decode      request.go    JSON to the typed pod and its unknown fields; limits.go
 //	prepare     request.go    the pod's annotations: templates, proxy configuration
 //	strip       earlier.go    the pod without an earlier injection
 //	render      render.go     package render; package merge parses the text
@@ -16,6 +17,8 @@
 //	finish      finish.go     package proxy: what templates cannot do
 //	record      finish.go     package status: what was added
 //	difference  request.go    package patch
+//
+// All steps share one budget, budget.go: they end when their caller has gone.
 //
 // classic.go has the same for the classic dialect, uninject.go the reverse.
 //

@@ -17,3 +17,18 @@ func (s *Snapshot) InjectDecoded(pod *corev1.Pod, req Request) (*corev1.Pod, err
 	}
 	return out.Pod, nil
 }
+
+// Kept returns the sizes of what the snapshot remembers that texts parse to.
+func (s *Snapshot) Kept() (sizes []int) {
+	for i := range s.overlays.slots {
+		if p := s.overlays.slots[i].Load(); p != nil {
+			sizes = append(sizes, p.value.Size())
+		}
+	}
+	for i := range s.fragments.slots {
+		if p := s.fragments.slots[i].Load(); p != nil {
+			sizes = append(sizes, p.value.Size())
+		}
+	}
+	return sizes
+}

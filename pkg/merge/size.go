@@ -16,12 +16,17 @@ const (
 	extrasSize = int(unsafe.Sizeof(extras{}))
 	// entrySize is what an entry of a map takes, with the room that maps keep.
 	entrySize = 96
+	// unknownSize is what an object's map of unknown fields takes, however few.
+	unknownSize = 400
 )
 
 func (n *node) size() int {
 	sum := nodeSize
 	if n.extras != nil {
-		sum += extrasSize + entrySize*n.unknown.Len()
+		sum += extrasSize
+		if !n.unknown.Empty() {
+			sum += unknownSize + entrySize*n.unknown.Len()
+		}
 	}
 	switch {
 	case n.value == nil:

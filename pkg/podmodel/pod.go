@@ -64,7 +64,7 @@ func decode[T any](ctx context.Context, data []byte, typed *T, t *podschema.Type
 	}
 	if !final(ctx, err) {
 		*typed = *new(T) // the failed decoder may have set something
-		err = unmarshal(ctx, data, typed)
+		err = unmarshal(ctx, data, typed, jsonv2.RejectUnknownMembers(false))
 	}
 	if err != nil && !final(ctx, err) {
 		*typed, ambiguous = *new(T), true
@@ -82,12 +82,11 @@ func decode[T any](ctx context.Context, data []byte, typed *T, t *podschema.Type
 
 // unmarshal decodes with the faster library. It reads a long text piece by piece, and
 // looks at ctx between them.
-func unmarshal(ctx context.Context, data []byte, into any, o ...jsonv2.Options) error {
-	o = append(o, limitQuantities)
+func unmarshal(ctx context.Context, data []byte, into any, unknown jsonv2.Options) error {
 	if len(data) <= piece {
-		return jsonv2.Unmarshal(data, into, o...)
+		return jsonv2.Unmarshal(data, into, unknown, limitQuantities)
 	}
-	return jsonv2.UnmarshalRead(&reader{ctx, data}, into, o...)
+	return jsonv2.UnmarshalRead(&reader{ctx, data}, into, unknown, limitQuantities)
 }
 
 // unmarshalAsServer decodes as API servers do. Their decoder cannot be interrupted;
