@@ -31,7 +31,9 @@ func TestKeepOrderIsLinear(t *testing.T) {
 		}
 		return best
 	}
-	if small, large := cost(2_000), cost(16_000); large > 30*small {
+	// A search for each takes a second here; less than the last figure says nothing on a
+	// busy machine.
+	if small, large := cost(2_000), cost(16_000); large > 30*small && large > 300*time.Millisecond {
 		t.Errorf("2,000 take %v, 16,000 take %v", small, large)
 	}
 }

@@ -37,7 +37,9 @@ func TestCostIsLinear(t *testing.T) {
 		}
 		return best
 	}
-	if small, large := cost(2_000), cost(16_000); large > 30*small {
+	// A search for each takes a second here; less than the last figure says nothing on a
+	// busy machine.
+	if small, large := cost(2_000), cost(16_000); large > 30*small && large > 300*time.Millisecond {
 		t.Errorf("2,000 of each take %v, 16,000 take %v", small, large)
 	}
 }
