@@ -34,8 +34,8 @@ import (
 // Probes and scrapes come from nearby and are short. Connections that are not used are
 // closed soon, because the port has few.
 const (
-	monitoringHeaderTimeout = 2 * time.Second
-	monitoringIdleTimeout   = 20 * time.Second
+	monitoringRequestTimeout = 2 * time.Second
+	monitoringIdleTimeout    = 20 * time.Second
 )
 
 // Options are what the server is told, valid as a whole. Errors name the flags of
@@ -196,7 +196,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 			config:  func() debugConfig { return describe(o.Revision, configuration, certificates, cluster) },
 		}),
 		MaxConnections: 64, Timeout: time.Second, Log: o.Log,
-		HeaderTimeout: monitoringHeaderTimeout, IdleTimeout: monitoringIdleTimeout,
+		RequestTimeout: monitoringRequestTimeout, IdleTimeout: monitoringIdleTimeout,
 	})
 	if err != nil {
 		_ = webhook.Close() // the port was never served

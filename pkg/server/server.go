@@ -62,10 +62,10 @@ type Options struct {
 	// Refused is called for each connection closed because of MaxConnections, with the
 	// peer whose it was. It must not wait. May be nil.
 	Refused func(peer string)
-	// HeaderTimeout bounds the handshake and, again, the header; IdleTimeout how long a
-	// connection is kept without a request. Zero means the usual times, which suit API
-	// servers.
-	HeaderTimeout, IdleTimeout time.Duration
+	// RequestTimeout bounds the handshake and, again, the whole request with its body;
+	// IdleTimeout how long a connection is kept without a request. Zero means the usual
+	// times, which suit API servers.
+	RequestTimeout, IdleTimeout time.Duration
 	// Delay is how long to keep serving after Run's context is done, while
 	// Draining says true: load balancers need that long to look elsewhere.
 	Delay time.Duration
@@ -94,7 +94,7 @@ func Listen(opt Options) (*Server, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.times == nil {
-		opt.times = &times{cmp.Or(opt.HeaderTimeout, readHeaderTimeout), readTimeout, writeTimeout, cmp.Or(opt.IdleTimeout, idleTimeout)}
+		opt.times = &times{cmp.Or(opt.RequestTimeout, readHeaderTimeout), cmp.Or(opt.RequestTimeout, readTimeout), writeTimeout, cmp.Or(opt.IdleTimeout, idleTimeout)}
 	}
 	if opt.MaxConnections == 0 {
 		opt.MaxConnections = DefaultMaxConnections

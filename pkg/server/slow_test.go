@@ -81,6 +81,28 @@ func TestSlowCallersAreCut(t *testing.T) {
 	eventually(t, "no connection is left", func() bool { return r.listener.busy.Load() == 0 })
 }
 
+// A server whose callers are known to be quick gives a request one short time.
+func TestRequestTimeout(t *testing.T) {
+	r := run(t, Options{RequestTimeout: 100 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMethodNotAllowed) // and net/http reads the body
+	})})
+	for _, text := range []string{"", "POST / HTTP/1.1\r\nHost", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf"} {
+		c, err := net.Dial("tcp", r.Addr().String())
+		must(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, text)
+		must(t, err)
+		must(t, c.SetReadDeadline(time.Now().Add(patience)))
+		begin := time.Now()
+		if _, err := io.Copy(io.Discard, c); err != nil && strings.Contains(err.Error(), "i/o timeout") {
+			t.Errorf("%q: the connection was left open", text)
+		}
+		if took := time.Since(begin); took > readHeaderTimeout {
+			t.Errorf("%q: the connection was closed after %s", text, took)
+		}
+	}
+}
+
 func TestUsualTimes(t *testing.T) {
 	s, err := Listen(Options{Address: "127.0.0.1:0", Handler: http.NotFoundHandler()})
 	must(t, err)
