@@ -15,16 +15,16 @@ import (
 // one without deciding its place.
 var mayImport = map[string][]string{
 	// pure
-	"pkg/config":      {"internal/cut"},
+	"pkg/config":      {"internal/aliases", "internal/cut"},
 	"pkg/decide":      {"internal/cut"},
 	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
-	"pkg/merge":       {"internal/podschema", "internal/quantity", "pkg/podmodel"},
+	"pkg/merge":       {"internal/aliases", "internal/podschema", "internal/quantity", "pkg/podmodel"},
 	"pkg/patch":       {"internal/podschema", "pkg/podmodel"},
 	"pkg/status":      {"pkg/podmodel"},
 	"pkg/render":      {"pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
 	"pkg/annotations": {"internal/cut", "internal/quantity"},
 	"pkg/proxy":       {"internal/cut", "pkg/annotations", "pkg/podmodel"},
-	"pkg/classic":     {"internal/quantity", "pkg/podmodel", "pkg/proxy"},
+	"pkg/classic":     {"internal/aliases", "internal/quantity", "pkg/podmodel", "pkg/proxy"},
 
 	// parts of render; sample is data for their tests
 	"pkg/render/internal/functions": {"pkg/config"},
@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
-	"pkg/inject": {"internal/cut", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
+	"pkg/inject": {"internal/aliases", "internal/cut", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
 	"pkg/admission": {"internal/cut", "internal/fair", "pkg/decide", "pkg/inject"},
@@ -63,6 +63,7 @@ var mayImport = map[string][]string{
 	"internal/memlimit":    {},
 
 	// shared by them
+	"internal/aliases":   {},
 	"internal/bounded":   {},
 	"internal/buildinfo": {},
 	"internal/control":   {"internal/kube", "internal/trouble"},

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
 )
 
@@ -29,6 +30,12 @@ type Fragment struct {
 	text int // length of the text that it was read from
 }
 
+// expanded is what a text may be when its aliases are written out, which the library
+// does: a long text may stand in many places.
+func expanded() aliases.Bounds {
+	return aliases.Bounds{Values: 100_000, Bytes: 4 << 20, Depth: 1000}
+}
+
 // ParseFragment reads a fragment in YAML. Where a field is a string, numbers are
 // read as strings, because old templates give numbers as arguments.
 //
@@ -39,6 +46,9 @@ func ParseFragment(ctx context.Context, text []byte) (*Fragment, error) {
 		return nil, err
 	}
 	f := &Fragment{text: len(text)}
+	if err := expanded().Text(text); err != nil {
+		return nil, err
+	}
 	if err := checkQuantities(ctx, text); err != nil {
 		return nil, err
 	}

@@ -2,9 +2,8 @@ package config
 
 import (
 	"bytes"
-	"fmt"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 )
 
 // What a configuration may hold. A server loads one beside the requests at its
@@ -67,60 +66,7 @@ func tooLarge(s Source, r *report) bool {
 	return false
 }
 
-// extent is how much a value is when its aliases are written out.
-type extent struct{ nodes, bytes, depth int }
-
-// measurer finds the extent of values, each once.
-type measurer struct {
-	known map[*yaml.Node]extent
-	// open are the values that the measurer is within.
-	open map[*yaml.Node]bool
-}
-
-// measure reports a document that is too large when its aliases are written out, or
-// too deep.
-func measure(top *yaml.Node) error {
-	m := &measurer{known: map[*yaml.Node]extent{}, open: map[*yaml.Node]bool{}}
-	e, err := m.of(top)
-	switch {
-	case err != nil:
-		return err
-	case e.nodes > maxNodes:
-		return fmt.Errorf("its values expand to more than %d, each alias counted as what it stands for", maxNodes)
-	case e.bytes > maxExpanded:
-		return fmt.Errorf("its values expand to more than %d bytes, each alias counted as what it stands for", maxExpanded)
-	case e.depth > maxDepth:
-		return fmt.Errorf("values are nested more than %d deep", maxDepth)
-	}
-	return nil
-}
-
-func (m *measurer) of(n *yaml.Node) (extent, error) {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if len(n.Content) == 0 {
-		return extent{1, len(n.Value), 0}, nil
-	}
-	if e, ok := m.known[n]; ok {
-		return e, nil
-	}
-	if m.open[n] {
-		return extent{}, fmt.Errorf("line %d: an alias stands for what it is part of, which would expand to more than any number of values", n.Line)
-	}
-	m.open[n] = true
-	e := extent{nodes: 1}
-	for _, c := range n.Content {
-		inner, err := m.of(c)
-		if err != nil {
-			return e, err
-		}
-		// Sums of what is beyond the bounds already could overflow.
-		e.nodes = min(e.nodes+inner.nodes, maxNodes+1)
-		e.bytes = min(e.bytes+inner.bytes, maxExpanded+1)
-		e.depth = max(e.depth, inner.depth+1)
-	}
-	delete(m.open, n)
-	m.known[n] = e
-	return e, nil
+// expanded is what a document may be when its aliases are written out.
+func expanded() aliases.Bounds {
+	return aliases.Bounds{Values: maxNodes, Bytes: maxExpanded, Depth: maxDepth}
 }

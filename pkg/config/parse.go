@@ -65,7 +65,7 @@ func document(s Source, r *report) *yaml.Node {
 	if doc.Kind == 0 || len(doc.Content) == 0 {
 		return nil
 	}
-	if err := measure(doc.Content[0]); err != nil {
+	if err := expanded().Node(&doc); err != nil {
 		r.errorf(0, "", "%v", err)
 		return nil
 	}

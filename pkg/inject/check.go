@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
@@ -42,8 +43,12 @@ func (e *sampleError) Unwrap() error { return e.err }
 func (e *sampleError) Public() string {
 	problem := "the rendered templates do not make a pod"
 	var mistake *render.Error
-	if errors.As(e.err, &mistake) {
+	var large *aliases.Error
+	switch {
+	case errors.As(e.err, &mistake):
 		problem = mistake.Public()
+	case errors.As(e.err, &large):
+		problem = "in a rendered template " + large.Error()
 	}
 	return fmt.Sprintf("sample pod %q: %s", e.pod, problem)
 }
@@ -54,12 +59,19 @@ func (e *sampleError) Public() string {
 func (s *Snapshot) Unusable(ctx context.Context) error {
 	var first error
 	for _, pod := range samples() {
+		err := s.try(ctx, pod)
 		var mistake *render.Error
-		if !errors.As(s.try(ctx, pod), &mistake) || !mistake.FailsForEveryPod() {
+		var large *aliases.Error
+		switch {
+		case errors.As(err, &mistake) && mistake.FailsForEveryPod():
+			err = mistake
+		case errors.As(err, &large):
+			err = &sampleError{pod.Name, err}
+		default:
 			return nil
 		}
 		if first == nil {
-			first = mistake
+			first = err
 		}
 	}
 	return first

@@ -12,7 +12,12 @@ type Error struct {
 	Path string
 	// Problem says what is wrong with the value, and what would be right.
 	Problem string
+
+	cause error
 }
+
+// Unwrap returns what is beyond a bound of aliases, if that is the problem.
+func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) Error() string {
 	if e.Path == "" {
@@ -40,5 +45,5 @@ func at(step string, err error) error {
 	default:
 		path += "." + e.Path
 	}
-	return &Error{Path: path, Problem: e.Problem}
+	return &Error{Path: path, Problem: e.Problem, cause: e.cause}
 }

@@ -7,6 +7,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
@@ -35,6 +36,9 @@ func ParseOverlay(ctx context.Context, rendered []byte) (*Overlay, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := expanded().Text(rendered); err != nil {
+		return nil, &Error{Problem: "is not usable YAML: " + err.Error(), cause: err}
+	}
 	data, err := yaml.YAMLToJSON(rendered)
 	if err != nil {
 		return nil, errorf("is not valid YAML: %v", err)
@@ -44,6 +48,12 @@ func ParseOverlay(ctx context.Context, rendered []byte) (*Overlay, error) {
 		return nil, err
 	}
 	return r.overlay(root, podschema.Pod())
+}
+
+// expanded is what a text may be when its aliases are written out, which the library
+// does: a long text may stand in many places.
+func expanded() aliases.Bounds {
+	return aliases.Bounds{Values: 100_000, Bytes: 4 * maxText, Depth: 1000}
 }
 
 func (r *resolver) overlay(root *node, t *podschema.Type) (*Overlay, error) {
