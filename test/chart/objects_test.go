@@ -16,7 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -90,7 +90,7 @@ func TestNamesAndLabelsAreValid(t *testing.T) {
 			case "CronJob":
 				limit = 52
 			case "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding":
-				check, limit = func(name string) []string { return path.IsValidPathSegmentName(name) }, 253
+				check, limit = content.IsPathSegmentName, 253
 			case "Secret", "ConfigMap", "ServiceAccount":
 				limit = 253
 			}

@@ -51,8 +51,6 @@ func (o *object) id() string {
 	return strings.Join([]string{o.GetKind(), o.GetNamespace(), o.GetName()}, "/")
 }
 
-func (o *object) isHook() bool { return o.GetAnnotations()["helm.sh/hook"] != "" }
-
 func loadChart(t testing.TB) *chart.Chart {
 	t.Helper()
 	c, err := loader.Load(dir)
