@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// MaxLength is the length of a quantity in bytes. The largest one that the library
+	// maxLength is the length of a quantity in bytes. The largest one that the library
 	// can hold has 19 digits, and the smallest part that it keeps 9.
-	MaxLength = 64
+	maxLength = 64
 	// maxExponent is the largest exponent of ten, and the smallest one with the other
 	// sign: beyond 18 the library holds the value as its largest.
 	maxExponent = 99
@@ -28,7 +28,7 @@ type LimitError struct{ Value string }
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("quantity %s is %d bytes long or has an exponent out of bounds, it may have %d bytes and an exponent from -%d to %d: write it as in 100m or 128Mi",
-		cut.Quote(e.Value, 30), len(e.Value), MaxLength, maxExponent, maxExponent)
+		cut.Quote(e.Value, 30), len(e.Value), maxLength, maxExponent, maxExponent)
 }
 
 // Parse reads a quantity. The error is a *LimitError, or that of the library.
@@ -42,7 +42,7 @@ func Parse(text string) (resource.Quantity, error) {
 // Check returns a *LimitError for a text that Parse does not read because of a
 // limit. It does not say that others are quantities.
 func Check(text string) error {
-	if len(text) > MaxLength || exponent(text) > maxExponent {
+	if len(text) > maxLength || exponent(text) > maxExponent {
 		return &LimitError{text}
 	}
 	return nil
