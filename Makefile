@@ -129,8 +129,8 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 
 ## ---- prove it
 
-test: lint licences reproducible-short unit race-short conformance chart integration e2e e2e-chart ct ## everything that proves the project
-	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers e2e e2e-chart ct)
+test: lint licences reproducible-short unit race-short conformance chart integration hostile e2e e2e-chart ct ## everything that proves the project
+	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers hostile e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 

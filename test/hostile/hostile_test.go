@@ -202,11 +202,11 @@ func (r *run) all(cases []hostileCase) {
 	}
 }
 
-// wanted reports whether HOSTILE_CASES, names separated by commas, has the name
-// or is empty.
+// wanted reports whether HOSTILE_CASES, names separated by semicolons, has the
+// name or is empty.
 func wanted(name string) bool {
 	only := os.Getenv("HOSTILE_CASES")
-	return only == "" || slices.Contains(strings.Split(only, ","), name)
+	return only == "" || slices.Contains(strings.Split(only, ";"), name)
 }
 
 // ready has a server to attack, a new one when the last has ended.
