@@ -4,6 +4,12 @@ mistake is said at once, in the user's terms, before anything is installed.
 */}}
 {{- define "istio-sidecar-injector.validate" -}}
 {{- $mistakes := list }}
+{{- range include "istio-sidecar-injector.validateNulls" . | trim | splitList "\n" }}
+{{- with trim . }}{{ $mistakes = append $mistakes . }}{{ end }}
+{{- end }}
+{{- if $mistakes }}
+{{- fail (printf "\n%s" (join "\n" $mistakes)) }}
+{{- end }}
 {{- range $rule := list "Names" "Owner" "Image" "Rollout" "Autoscaling" "Ports" "Namespaces" "Certificates" "Callers" "Monitoring" }}
 {{- range include (printf "istio-sidecar-injector.validate%s" $rule) $ | trim | splitList "\n" }}
 {{- with trim . }}{{ $mistakes = append $mistakes . }}{{ end }}
@@ -11,6 +17,29 @@ mistake is said at once, in the user's terms, before anything is installed.
 {{- end }}
 {{- if $mistakes }}
 {{- fail (printf "\n%s" (join "\n" $mistakes)) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Null in a values file takes away the defaults of what it stands for. Where the chart
+cannot do without, that is said before anything looks for them.
+*/}}
+{{- define "istio-sidecar-injector.validateNulls" -}}
+{{- range $path := list
+    "affinity" "autoscaling" "builtinTemplate" "certs" "check" "clientAuth" "commonAnnotations" "commonLabels"
+    "global" "hostNetwork" "imagePullSecrets" "injectConfig" "meshConfig" "metrics" "networkPolicy"
+    "podAnnotations" "podDisruptionBudget" "podLabels" "probes" "rbac" "service" "serviceAccount" "templateValues"
+    "templates" "validate" "webhook" "autoscaling.enabled" "metrics.dashboard" "metrics.podMonitor"
+    "metrics.prometheusRule" "metrics.serviceMonitor" "probes.liveness" "probes.readiness" "probes.startup"
+    "check.namespaceLabels" "webhook.annotations" "global.proxy" "clientAuth.ca" }}
+{{- $in := $.Values }}
+{{- range splitList "." $path | initial }}
+{{- $in = get $in . | default dict }}
+{{- end }}
+{{- $key := splitList "." $path | last }}
+{{- if and (or $in (not (contains "." $path))) (kindIs "invalid" (index $in $key)) }}
+{{ $path }}: is null, which takes away its defaults: leave it out
+{{- end }}
 {{- end }}
 {{- end }}
 
