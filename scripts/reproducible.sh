@@ -18,11 +18,15 @@ version=$(git describe --tags --always 2>/dev/null || echo dev)
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT
 
-# Names of different length, at different depth.
-for copy in one another/place/of-a-longer-name; do
+# Names of different length, at different depth. Both are copied before anything is
+# built, because the checkout may change meanwhile.
+copies="one another/place/of-a-longer-name"
+for copy in $copies; do
+  mkdir -p "$work/$copy"
+  git ls-files -z | xargs -0 tar -cf - | tar -xf - -C "$work/$copy"
+done
+for copy in $copies; do
   dir=$work/$copy
-  mkdir -p "$dir"
-  git ls-files -z | xargs -0 tar -cf - | tar -xf - -C "$dir"
   # The umask of whoever builds must not show either.
   (
     cd "$dir"
