@@ -88,7 +88,7 @@ func swapCases() []hostileCase {
 				swaps := a.swap(pause, func(set string, i int) error {
 					mount := []string{injectMount, meshMount}[i%2]
 					return a.server.mounts.publish(mount, a.server.mounts.good(mount, set), nil)
-				}, 2)
+				}, 2, func() bool { return true })
 				a.notef("%d swaps", swaps)
 				a.recovers()
 			},
@@ -102,17 +102,21 @@ func swapCases() []hostileCase {
 	}
 }
 
-// swap changes sets until the time is over; a set takes some steps.
-func (a *attack) swap(pause time.Duration, change func(set string, i int) error, steps int) (swaps int) {
-	ctx, cancel := context.WithTimeout(a.ctx, 3*a.lasts)
+// swap changes sets until the time is over and it was enough; a set takes some
+// steps.
+func (a *attack) swap(pause time.Duration, change func(set string, i int) error, steps int, enough func() bool) (swaps int) {
+	ctx, cancel := context.WithTimeout(a.ctx, loadedWithin+3*a.lasts)
 	defer cancel()
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for ; ; swaps++ {
+	for begin := time.Now(); ; swaps++ {
 		select {
 		case <-ctx.Done():
 			return swaps
 		case <-tick.C:
+		}
+		if time.Since(begin) > 3*a.lasts && enough() {
+			return swaps
 		}
 		if err := change([]string{"b", "a"}[swaps/steps%2], swaps); err != nil {
 			a.wrongf("%v", err)
@@ -128,14 +132,17 @@ func (a *attack) linked(pause time.Duration) {
 		a.wrongf("%v", err)
 		return
 	}
+	// Apart from the certificates: a, b, the link to one of them, and a link to each
+	// file behind it, which lies in the folder that is watched.
+	site := filepath.Join(folder, "site")
 	for set, bySet := range a.server.mounts.sets {
-		if err := os.Mkdir(filepath.Join(folder, set), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(site, set), 0o700); err != nil {
 			a.wrongf("%v", err)
 			return
 		}
 		for _, files := range bySet {
 			for name, data := range files {
-				if err := os.WriteFile(filepath.Join(folder, set, name), data, 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(site, set, name), data, 0o600); err != nil {
 					a.wrongf("%v", err)
 					return
 				}
@@ -143,16 +150,22 @@ func (a *attack) linked(pause time.Duration) {
 		}
 	}
 	point := func(set string, _ int) error {
-		if err := os.Symlink(set, filepath.Join(folder, "next")); err != nil {
+		if err := os.Symlink(set, filepath.Join(site, "next")); err != nil {
 			return err
 		}
-		return os.Rename(filepath.Join(folder, "next"), filepath.Join(folder, "live"))
+		return os.Rename(filepath.Join(site, "next"), filepath.Join(site, "live"))
 	}
 	if err := point("a", 0); err != nil {
 		a.wrongf("%v", err)
 		return
 	}
-	live := func(name string) string { return filepath.Join(folder, "live", name) }
+	for _, name := range []string{"config", "values", "mesh", "generation"} {
+		if err := os.Symlink(filepath.Join("live", name), filepath.Join(site, name)); err != nil {
+			a.wrongf("%v", err)
+			return
+		}
+	}
+	live := func(name string) string { return filepath.Join(site, name) }
 	s, err := startInjector(a.ctx, a.program, folder, a.setup, "--injectConfig="+live("config"), "--injectValues="+live("values"), "--meshConfig="+live("mesh"))
 	if err != nil {
 		a.wrongf("%v", err)
@@ -165,13 +178,15 @@ func (a *attack) linked(pause time.Duration) {
 	}()
 	other := &attack{ctx: a.ctx, server: s, lasts: a.lasts, peer: a.peer, body: a.body}
 	seen := map[string]int{}
+	calling, stop := context.WithCancel(a.ctx)
+	defer stop()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		by := s.newCaller(a.peer, false)
 		defer by.http.CloseIdleConnections()
-		other.lasts = 3 * a.lasts
-		other.clients(2, func(ctx context.Context, _ int) {
+		asking := &attack{ctx: calling, lasts: 2 * time.Minute} // until it is stopped
+		asking.clients(2, func(context.Context, int) {
 			got := by.send(a.ctx, a.body, goodTimeout)
 			if !got.allowed() {
 				other.wrongf("%s", got)
@@ -186,7 +201,13 @@ func (a *attack) linked(pause time.Duration) {
 			other.mu.Unlock()
 		})
 	}()
-	swaps := a.swap(pause, point, 1)
+	// Which set is read is chance: enough is when answers have come from both.
+	swaps := a.swap(pause, point, 1, func() bool {
+		other.mu.Lock()
+		defer other.mu.Unlock()
+		return seen["a"] > 0 && seen["b"] > 0
+	})
+	stop()
 	<-done
 	if err := errors.Join(point("b", 0), a.ctx.Err()); err != nil {
 		a.wrongf("%v", err)
