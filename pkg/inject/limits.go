@@ -15,7 +15,7 @@ import (
 // The bounds on what a pod may hold that is to be injected; docs/limits.md lists them
 // for users. Each is several times what is found in clusters, and low enough that the
 // worst pod within all of them takes less than a second, and less memory than
-// MemoryFactor says. One that is not to be injected may be as large as it likes.
+// [MemoryFor] says. One that is not to be injected may be as large as it likes.
 const (
 	// maxObject is the length of the pod's JSON: what an API server reads of a request
 	// (MaxRequestBodyBytes of k8s.io/apiserver, 3 MiB), and room for the defaults that

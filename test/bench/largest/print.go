@@ -12,8 +12,9 @@ import (
 const Slowest = 1000
 
 // maxExponent is what still passes for linear: a logarithmic factor gives about 1.1
-// over these sizes, quadratic cost 2.
-const maxExponent = 1.25
+// over these sizes, memory that is touched for the first time up to 1.25, quadratic
+// cost 2.
+const maxExponent = 1.35
 
 // least is the cost, in milliseconds, below which the garbage collector and the
 // caches say more about it than the pod's size.
