@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // A body that comes slower than this is not waited for: an API server sends reviews
@@ -132,6 +134,6 @@ func (c *call) bodyError(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &httpError{http.StatusBadRequest, "the body ended before its Content-Length"}
 	default:
-		return &httpError{http.StatusBadRequest, "the body cannot be read: " + clip(err.Error(), maxQuoted)}
+		return &httpError{http.StatusBadRequest, "the body cannot be read: " + cut.Line(err.Error(), maxQuoted)}
 	}
 }

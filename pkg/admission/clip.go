@@ -31,15 +31,6 @@ const (
 // the API server does not take the answer.
 const maxUID = 128
 
-// clip shortens a text to at most so many bytes, and a sign that something is
-// missing. One that is not too long stays as it is.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return cut.Line(s[:most], most) + "..."
-}
-
 func clipWarnings(list []string) []string {
 	if len(list) > maxWarnings {
 		list = list[:maxWarnings:maxWarnings]
@@ -47,7 +38,7 @@ func clipWarnings(list []string) []string {
 	for i, w := range list {
 		if len(w) > maxWarning {
 			list = append([]string(nil), list...)
-			list[i] = clip(w, maxWarning)
+			list[i] = cut.Line(w, maxWarning)
 		}
 	}
 	return list

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 )
 
@@ -50,14 +51,14 @@ type Event struct {
 
 // clip cuts the texts that a caller can make as long as he likes.
 func (ev *Event) clip() {
-	ev.Error, ev.Message = clip(ev.Error, maxError), clip(ev.Message, maxMessage)
-	ev.Namespace, ev.Name = clip(ev.Namespace, maxName), clip(ev.Name, maxName)
-	ev.OwnerKind, ev.OwnerName = clip(ev.OwnerKind, maxName), clip(ev.OwnerName, maxName)
+	ev.Error, ev.Message = cut.Line(ev.Error, maxError), cut.Line(ev.Message, maxMessage)
+	ev.Namespace, ev.Name = cut.Line(ev.Namespace, maxName), cut.Line(ev.Name, maxName)
+	ev.OwnerKind, ev.OwnerName = cut.Line(ev.OwnerKind, maxName), cut.Line(ev.OwnerName, maxName)
 	ev.Stack = ev.Stack[:min(len(ev.Stack), maxStack)]
 	size := 0
 	for i, t := range ev.Templates {
 		if size += len(t) + 1; size > maxTemplates {
-			ev.Templates = append(ev.Templates[:i:i], clip(t, maxName), fmt.Sprintf("and %d more", len(ev.Templates)-i-1))
+			ev.Templates = append(ev.Templates[:i:i], cut.Line(t, maxName), fmt.Sprintf("and %d more", len(ev.Templates)-i-1))
 			break
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
@@ -30,7 +31,7 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 		return allowed(decide.Decision{
 			Code:    NotApplicable,
 			Outcome: decide.Skip,
-			Message: clip(req.what(), maxName) + " is not a pod being created: let in untouched, the webhook's rules need not name it",
+			Message: cut.Line(req.what(), maxName) + " is not a pod being created: let in untouched, the webhook's rules need not name it",
 		}), ev
 	}
 	if req.Object.missing() {
@@ -60,7 +61,7 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 	default:
 		resp = patched(result.Decision, result.Patch)
 	}
-	resp.AuditAnnotations.Templates = clip(strings.Join(result.Templates, ","), maxTemplates)
+	resp.AuditAnnotations.Templates = cut.Line(strings.Join(result.Templates, ","), maxTemplates)
 	resp.AuditAnnotations.ConfigHash = engine.Hash()
 	resp.Warnings = clipWarnings(result.Warnings)
 	return resp, ev
@@ -72,7 +73,7 @@ func panicked(uid string) response {
 	return refused(decide.Decision{
 		Code:    decide.Internal,
 		Outcome: decide.Refuse,
-		Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + clip(uid, maxQuoted),
+		Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + cut.Line(uid, maxQuoted),
 	})
 }
 

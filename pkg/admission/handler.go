@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -192,12 +193,12 @@ func (h *handler) answer(ctx context.Context, buf *bytes.Buffer, path string) (e
 	defer func() {
 		if p := recover(); p != nil {
 			ev = Event{Stack: stack()}
-			err = &httpError{http.StatusInternalServerError, clip(fmt.Sprintf("panic: %v", p), maxError)}
+			err = &httpError{http.StatusInternalServerError, cut.Line(fmt.Sprintf("panic: %v", p), maxError)}
 		}
 	}()
 	rev, decodeErr := decodeReview(buf.Bytes())
 	if decodeErr != nil {
-		return Event{}, &httpError{http.StatusBadRequest, clip(decodeErr.Error(), maxError)}
+		return Event{}, &httpError{http.StatusBadRequest, cut.Line(decodeErr.Error(), maxError)}
 	}
 	if n := len(rev.Request.UID); n > maxUID {
 		return Event{}, &httpError{http.StatusBadRequest, fmt.Sprintf("field request.uid has %d bytes, more than %d: API servers send 36", n, maxUID)}
@@ -206,7 +207,7 @@ func (h *handler) answer(ctx context.Context, buf *bytes.Buffer, path string) (e
 	out := reviewResponse{APIVersion: rev.APIVersion, Kind: rev.Kind, Response: resp}
 	buf.Reset()
 	if err := out.write(buf); err != nil {
-		return Event{}, &httpError{http.StatusInternalServerError, clip("the answer cannot be encoded: "+err.Error(), maxError)}
+		return Event{}, &httpError{http.StatusInternalServerError, cut.Line("the answer cannot be encoded: "+err.Error(), maxError)}
 	}
 	return ev, nil
 }
@@ -236,10 +237,10 @@ func (h *handler) release(buf *bytes.Buffer) {
 // checkCall checks what is known before the body is read.
 func checkCall(r *http.Request) error {
 	if r.Method != http.MethodPost {
-		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", clip(r.Method, maxQuoted))}
+		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", cut.Line(r.Method, maxQuoted))}
 	}
 	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
-		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", clip(contentType, maxQuoted))}
+		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", cut.Line(contentType, maxQuoted))}
 	}
 	if r.ContentLength > maxBodyBytes {
 		return tooLarge()

@@ -8,6 +8,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 )
 
@@ -64,7 +65,7 @@ func patched(d decide.Decision, patch []byte) response {
 // that is, in the terms of the Kubernetes API.
 func denied(d decide.Decision, code int, reason string) response {
 	return response{
-		Status:           &status{Status: "Failure", Message: clip(d.Message, maxMessage), Reason: reason, Code: code},
+		Status:           &status{Status: "Failure", Message: cut.Line(d.Message, maxMessage), Reason: reason, Code: code},
 		AuditAnnotations: auditAnnotations{Decision: d.Code},
 		decision:         d,
 	}

@@ -7,6 +7,8 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // The versions of AdmissionReview that are understood. The API server demands
@@ -101,7 +103,7 @@ func decodeReview(body []byte) (*review, error) {
 	}
 	if r.Kind != "AdmissionReview" || (r.APIVersion != reviewV1 && r.APIVersion != reviewV1beta1) {
 		return nil, fmt.Errorf("apiVersion %q, kind %q are not understood: send kind AdmissionReview of %s or %s",
-			clip(r.APIVersion, maxQuoted), clip(r.Kind, maxQuoted), reviewV1, reviewV1beta1)
+			cut.Line(r.APIVersion, maxQuoted), cut.Line(r.Kind, maxQuoted), reviewV1, reviewV1beta1)
 	}
 	if r.Request == nil {
 		return nil, errors.New("the AdmissionReview has no request: set field request")

@@ -123,19 +123,6 @@ func TestObjectIsPartOfTheBody(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
-	for in, want := range map[string]string{
-		"short":                               "short",
-		strings.Repeat("a", 80):               strings.Repeat("a", 80),
-		strings.Repeat("a", 81):               strings.Repeat("a", 80) + "...",
-		"a" + strings.Repeat("é", 40) + "end": "a" + strings.Repeat("é", 39) + "...",
-	} {
-		if got := clip(in, maxQuoted); got != want {
-			t.Errorf("clip(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func FuzzDecodeReview(f *testing.F) {
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","object":{"a":["}",{"b":"\"}"}]},"oldObject":null}}`))
 	f.Add([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"Object":1,"object":{},"\u006fbject":2}}`))

@@ -11,27 +11,36 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/decide"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
 // changesInjection reports whether an annotation changes what is injected: the
-// engine reads it, or a template names it. Annotations of Kubernetes itself do not
-// count: they describe the pod, and templates set them, too.
+// engine reads it, or a template names it.
 func (s *Snapshot) changesInjection(name string) bool {
 	switch name {
 	case templatesKey, proxyConfigKey, proxyImageTypeKey, proxy.NativeSidecarKey, proxy.RewriteProbersKey:
 		return true
 	}
-	if annotations.Checked(name) {
-		return true
-	}
-	domain, _, _ := strings.Cut(name, "/")
-	for _, own := range []string{"kubernetes.io", "k8s.io"} {
-		if domain == own || strings.HasSuffix(domain, "."+own) {
-			return false
+	return annotations.Checked(name) || s.named[name]
+}
+
+// namedByTemplates returns the names of annotations that templates may read: every
+// string constant in them. Annotations of Kubernetes itself do not count: they
+// describe the pod, and templates set them, too.
+func namedByTemplates(templates map[string]*render.Template) map[string]bool {
+	named := map[string]bool{}
+	for _, t := range templates {
+		for text := range t.Strings() {
+			named[text] = !ofKubernetes(text)
 		}
 	}
-	for _, t := range s.templates {
-		if t.Names(name) {
+	return named
+}
+
+func ofKubernetes(annotation string) bool {
+	domain, _, _ := strings.Cut(annotation, "/")
+	for _, own := range []string{"kubernetes.io", "k8s.io"} {
+		if domain == own || strings.HasSuffix(domain, "."+own) {
 			return true
 		}
 	}
@@ -48,7 +57,8 @@ func (r *request) withholdAnnotations() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.received.Annotations)) {
 		value := r.received.Annotations[name]
-		if r.config.AllowedAnnotations.Allows(name) || !r.changesInjection(name) {
+		// The list may be long, and few names are asked of it.
+		if !r.changesInjection(name) || r.config.AllowedAnnotations.Allows(name) {
 			continue
 		}
 		if own, ok := r.config.InjectedAnnotations[name]; r.reinvoked && ok && own == value {

@@ -27,8 +27,10 @@ type Snapshot struct {
 	options   Options
 	rules     *decide.Rules
 	templates map[string]*render.Template
-	values    values
-	security  evaluator
+	// named are the annotations that templates name, where a list allows some only.
+	named    map[string]bool
+	values   values
+	security evaluator
 	// now is the clock for messages about time that has passed.
 	now func() time.Time
 	// inbound is the template field InboundTrafficPolicyMode.
@@ -96,6 +98,9 @@ func compile(ctx context.Context, cfg *config.Config, o Options, limits render.L
 	language.OnDefect = o.OnDefect
 	if err := s.compileTemplates(ctx, language, limits); err != nil {
 		return nil, err
+	}
+	if cfg.AllowedAnnotations != nil {
+		s.named = namedByTemplates(s.templates)
 	}
 	return s, nil
 }

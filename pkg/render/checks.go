@@ -134,7 +134,7 @@ func (p *preparation) argument(n parse.Node) {
 	case *parse.IdentifierNode:
 		p.t.mutates = p.t.mutates || functions.ChangesArguments(n.Ident)
 	case *parse.StringNode:
-		p.t.names[n.Text] = true
+		p.t.strings[n.Text] = true
 	case *parse.FieldNode:
 		if n.Ident[0] != "Values" {
 			p.names(n, n.Ident)

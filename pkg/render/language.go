@@ -76,7 +76,7 @@ func (l *Language) Compile(name, text string, source Source, limits Limits, cons
 // CompileContext is Compile, which ends with an error of the context when that ends
 // before.
 func (l *Language) CompileContext(ctx context.Context, name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
-	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}, names: map[string]bool{}}
+	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}, strings: map[string]bool{}}
 	t.extent = measure(text, l.left, l.right)
 	if problem := t.extent.check(); problem != "" {
 		e := &Error{Template: name, Problem: problem, public: true}

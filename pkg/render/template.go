@@ -2,6 +2,8 @@ package render
 
 import (
 	"context"
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -19,7 +21,7 @@ type Template struct {
 	markers markers
 	mutates bool
 	extent  extent
-	names   map[string]bool // the string constants in actions
+	strings map[string]bool // the string constants in actions
 	limits  Limits
 	meters  sync.Pool
 	// programs are tried in order; the first that fits the data runs.
@@ -34,9 +36,9 @@ func (t *Template) Name() string { return t.name }
 // others also read.
 func (t *Template) Mutates() bool { return t.mutates }
 
-// Names reports whether an action of the template has the text as a string constant,
-// as it names the label or annotation that it reads.
-func (t *Template) Names(text string) bool { return t.names[text] }
+// Strings returns the string constants in the template's actions, which name the
+// labels and annotations that it reads.
+func (t *Template) Strings() iter.Seq[string] { return maps.Keys(t.strings) }
 
 // Execute renders the template. The error is an *Error that names template,
 // line and expression.

@@ -145,6 +145,22 @@ func TestNumericTags(t *testing.T) {
 	}
 }
 
+// An alias in a parent chart is the chart's name.
+func TestAliasWithCapitals(t *testing.T) {
+	for override, refuse := range map[string]bool{"": true, "istio-sidecar-injector": false} {
+		chart := loadChart(t)
+		chart.Metadata.Name = "sidecarInjectorWebhook"
+		all, err := chartutil.ToRenderValues(chart, map[string]any{"fullnameOverride": override}, chartutil.ReleaseOptions{Name: "mesh", Namespace: defaultNamespace}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = engine.Render(chart, all)
+		if refuse != (err != nil) || err != nil && !strings.Contains(err.Error(), `"sidecarInjectorWebhook" cannot be part of an object's name`) {
+			t.Errorf("fullnameOverride %q: error %v", override, err)
+		}
+	}
+}
+
 // An image in one string may be a bare name or a whole reference.
 func TestImageReferences(t *testing.T) {
 	const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"

@@ -58,7 +58,7 @@ would be one.
 
 {{- define "istio-sidecar-injector.secretName" -}}
 {{- if eq .Values.certs.mode "existingSecret" }}
-{{- required "certs.existingSecret.name: name the Secret that holds the certificates, or choose another certs.mode" .Values.certs.existingSecret.name }}
+{{- .Values.certs.existingSecret.name }}
 {{- else }}
 {{- .Values.certs.secretName | default (printf "istio.%s-service-account" (include "istio-sidecar-injector.fullname" .)) }}
 {{- end }}

@@ -43,13 +43,11 @@ cannot do without, that is said before anything looks for them.
 {{- end }}
 {{- end }}
 
-{{/* Names of objects, which are made of these values. */}}
+{{/* The chart's name, which its alias in a parent chart replaces, is part of objects' names. */}}
 {{- define "istio-sidecar-injector.validateNames" -}}
-{{- range $field, $name := dict "fullnameOverride" .Values.fullnameOverride "nameOverride" .Values.nameOverride "the chart's name (its alias in the parent chart)" .Chart.Name }}
-{{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) }}
-{{- if and (hasPrefix "the chart" $field) (or $.Values.fullnameOverride $.Values.nameOverride) }}{{ continue }}{{ end }}
-{{ $field }}: {{ $name | quote }} cannot be part of an object's name, which is made of small letters, digits and dashes: set fullnameOverride, for example to istio-sidecar-injector
-{{- end }}
+{{- $name := .Chart.Name }}
+{{- if not (or .Values.fullnameOverride .Values.nameOverride (regexMatch "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" $name)) }}
+the chart's name, or its alias in the parent chart: {{ $name | quote }} cannot be part of an object's name, which is made of small letters, digits and dashes: set fullnameOverride, for example to istio-sidecar-injector
 {{- end }}
 {{- end }}
 
