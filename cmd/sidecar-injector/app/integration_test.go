@@ -318,10 +318,16 @@ func TestCertificatesFromSecret(t *testing.T) {
 	if strings.Contains(i.log.String(), "PRIVATE KEY") {
 		t.Error("the log holds a key")
 	}
+	// The server learns that its patch was taken a moment after others can see it.
+	matches := `sidecar_injector_cabundle_matches{webhook_config="` + hook + `"} 1`
+	eventually(t, "the metric "+matches, func() bool {
+		_, m := i.get("/metrics")
+		return strings.Contains(m, matches)
+	})
 	_, m := i.get("/metrics")
 	for _, line := range []string{
 		`sidecar_injector_heals_total{what="secret"} 1`, `sidecar_injector_heals_total{what="cabundle"} `, `sidecar_injector_certificate_expiry_seconds{type="ca"} `,
-		`sidecar_injector_cabundle_matches{webhook_config="` + hook + `"} 1`, "sidecar_injector_ready 1\n",
+		matches, "sidecar_injector_ready 1\n",
 	} {
 		if !strings.Contains(m, line) {
 			t.Errorf("no metric %s", line)
