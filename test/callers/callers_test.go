@@ -69,32 +69,13 @@ func TestOnlyTheAPIServerIsAnswered(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	clients := newAuthority(t, "webhook clients")
 	caFile := write(t, dir, "ca.crt", "CERTIFICATE", clients.cert.Raw)
 	own := clients.issue(t, apiServer, nil)
 	cert, key := writePair(t, dir, "kube-apiserver", own)
 
-	// This process's own: a second run at the same time has another.
-	name := fmt.Sprintf("callers-%d", os.Getpid())
-	cluster, down, err := lab.StartCluster(ctx, root, name, os.Stderr, "--control-plane-only",
-		"--apiserver-arg=--admission-control-config-file="+configuration(t, dir, cert, key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := down(); err != nil {
-			t.Error(err)
-		}
-	})
-	host, err := lab.HostAddress(ctx, root, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, host := lab.ControlPlaneFor(ctx, t, "callers", "--apiserver-arg=--admission-control-config-file="+configuration(t, dir, cert, key))
 	site, err := replicas.Install(ctx, cluster, host, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,6 @@ package certjob
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -83,25 +81,7 @@ func TestJobRenews(t *testing.T) {
 // certificate of the first job.
 func begin(ctx context.Context, t *testing.T) (*replicas.Site, []*replicas.Replica) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// This process's own: a second run at the same time has another.
-	name := fmt.Sprintf("certjob-%d", os.Getpid())
-	cluster, down, err := lab.StartCluster(ctx, root, name, os.Stderr, "--control-plane-only")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := down(); err != nil {
-			t.Error(err)
-		}
-	})
-	host, err := lab.HostAddress(ctx, root, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, host := lab.ControlPlaneFor(ctx, t, "certjob")
 	site, err := replicas.InstallWithJob(ctx, cluster, host, t.TempDir(),
 		"--caValidity=30s", "--certValidity="+certValidity.String(), "--trustPropagation=2s")
 	if err != nil {

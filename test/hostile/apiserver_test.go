@@ -72,15 +72,7 @@ func TestHostileThroughAPIServer(t *testing.T) {
 	} else if err := g.remove(); err != nil {
 		t.Fatal(err)
 	}
-	l, down, err := lab.StartCluster(ctx, root, fmt.Sprintf("hostile-%d", os.Getpid()), os.Stderr, "--control-plane-only")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := down(); err != nil {
-			t.Error(err)
-		}
-	})
+	l, _ := lab.ControlPlaneFor(ctx, t, "hostile")
 	s, err := startInjector(ctx, filepath.Join(root, "bin", "sidecar-injector"), t.TempDir(), setups[0])
 	if err != nil {
 		t.Fatal(err)

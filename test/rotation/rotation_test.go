@@ -8,8 +8,6 @@ package rotation
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -26,25 +24,7 @@ const (
 func TestRotationUnderLoad(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// This process's own: a second run at the same time has another.
-	name := fmt.Sprintf("rotation-%d", os.Getpid())
-	cluster, down, err := lab.StartCluster(ctx, root, name, os.Stderr, "--control-plane-only")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := down(); err != nil {
-			t.Error(err)
-		}
-	})
-	host, err := lab.HostAddress(ctx, root, name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, host := lab.ControlPlaneFor(ctx, t, "rotation")
 	site, err := replicas.Install(ctx, cluster, host, t.TempDir(),
 		"--caValidity=30s", "--certValidity=10s", "--trustPropagation=2s")
 	if err != nil {
