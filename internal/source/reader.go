@@ -25,15 +25,16 @@ const (
 	maxNote  = 500
 )
 
-// Compile reads the files and compiles them, whether or not the templates render
-// any pod. Unlike what a Source logs, its errors may show the files' values.
-func Compile(files Files, opt inject.Options) (*inject.Snapshot, error) {
+// Load reads the files and judges them as a Source does. The error is that the files
+// cannot be read. Unlike what a Source logs, the findings may show the files' values.
+func Load(ctx context.Context, files Files, opt inject.Options) (*inject.Snapshot, inject.Findings, error) {
 	r := &reader{files: files, inject: opt}
 	found, err := r.newest()
 	if err != nil {
-		return nil, err
+		return nil, inject.Findings{}, err
 	}
-	return found.docs.compile(context.Background(), opt)
+	snapshot, findings := inject.Load(ctx, found.docs.sources(), opt)
+	return snapshot, findings, nil
 }
 
 // reader reads the configuration from where it is newest and compiles it.
@@ -62,7 +63,7 @@ func (r *reader) load(known string) (*inject.Snapshot, string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
 	defer cancel()
-	snapshot, err := r.compile(ctx, found.docs)
+	snapshot, err := r.judge(ctx, found.docs)
 	if ctx.Err() != nil {
 		return nil, "", fmt.Errorf("loading takes longer than the %s that it may: there are too many templates or values, or a template computes too much from what is the same for every pod", loadTime)
 	}
@@ -73,24 +74,18 @@ func (r *reader) load(known string) (*inject.Snapshot, string, error) {
 	return snapshot, snapshot.Hash(), nil
 }
 
-// compile makes the documents into what injects, and tries it.
-func (r *reader) compile(ctx context.Context, docs documents) (*inject.Snapshot, error) {
-	snapshot, err := docs.compile(ctx, r.inject)
-	if err != nil {
+// judge makes the documents into what injects, tries it, and logs what there is to say
+// besides errors.
+func (r *reader) judge(ctx context.Context, docs documents) (*inject.Snapshot, error) {
+	snapshot, findings := inject.Load(ctx, docs.sources(), r.inject)
+	if err := findings.Err(); err != nil {
 		return nil, err
 	}
-	if err := snapshot.Unusable(ctx); err != nil {
-		return nil, fmt.Errorf("every pod would be refused: %w", err)
+	warnings := findings.PublicWarnings()
+	for _, warning := range warnings[:min(len(warnings), maxNotes)] {
+		r.log.Warn("configuration: " + cut.Line(warning, maxNote))
 	}
-	if err := snapshot.Check(ctx); err != nil && ctx.Err() == nil {
-		// Real pods may have what the samples lack, so this is no reason to refuse.
-		r.log.Warn("configuration: a template fails on a sample pod", "error", public(err))
-	}
-	notes := snapshot.Config().Notes
-	for _, note := range notes[:min(len(notes), maxNotes)] {
-		r.log.Warn("configuration: " + cut.Line(note, maxNote))
-	}
-	if more := len(notes) - maxNotes; more > 0 {
+	if more := len(warnings) - maxNotes; more > 0 {
 		r.log.Warn("configuration: there are more notes, which validate shows", "more", more)
 	}
 	return snapshot, nil
@@ -119,12 +114,8 @@ func (r *reader) newest() (found, error) {
 	}, nil
 }
 
-// compile makes the documents into what injects.
-func (d documents) compile(ctx context.Context, opt inject.Options) (*inject.Snapshot, error) {
+// sources are the documents as a configuration is made of them.
+func (d documents) sources() config.Sources {
 	source := func(key string) config.Source { return config.Source{Name: d[key].name, Data: d[key].data} }
-	cfg, err := config.ParseContext(ctx, config.Sources{Inject: source(keyInject), Values: source(keyValues), Mesh: source(keyMesh)})
-	if err != nil {
-		return nil, err
-	}
-	return inject.CompileContext(ctx, cfg, opt)
+	return config.Sources{Inject: source(keyInject), Values: source(keyValues), Mesh: source(keyMesh)}
 }

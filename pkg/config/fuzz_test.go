@@ -11,10 +11,10 @@ func FuzzParse(f *testing.F) {
 	f.Add("neverInjectSelector: [{matchExpressions: [{key: a, operator: In}]}]\n", "extensionProviders: [{name: a, zipkin: {}}]", "1: 2")
 	f.Fuzz(func(t *testing.T, inject, mesh, values string) {
 		c, err := parse(inject, mesh, values)
-		if (c == nil) == (err == nil) {
-			t.Fatalf("configuration %v and error %v", c, err)
+		if c == nil && err == nil {
+			t.Fatal("neither a configuration nor an error")
 		}
-		if c != nil && (len(c.Templates) == 0 || len(c.DefaultTemplates) == 0 || c.Values == nil || len(c.Hash()) != 64) {
+		if err == nil && (len(c.Templates) == 0 || len(c.DefaultTemplates) == 0 || c.Values == nil || len(c.Hash()) != 64) {
 			t.Fatalf("unusable configuration %+v", c)
 		}
 	})

@@ -55,7 +55,9 @@ func (p *injectParser) bounds() {
 			p.r.errorf(0, field, "%d %s are more than the %d that a configuration may have", n, what, limit)
 		}
 	}
-	bound(len(c.Templates), maxTemplates, "templates", "templates")
+	if bound(len(c.Templates), maxTemplates, "templates", "templates"); len(c.Templates) > maxTemplates {
+		c.Templates = nil // which are not to be compiled
+	}
 	listed := len(c.DefaultTemplates)
 	for _, list := range c.Aliases {
 		listed += len(list)

@@ -16,8 +16,10 @@ import (
 func Parse(s Sources) (*Config, error) { return ParseContext(context.Background(), s) }
 
 // ParseContext reads the three sources. The error joins an *[Error] for everything
-// that is wrong in them: errors.As finds one, Unwrap() []error returns all. It is the
-// context's when that ends before, for example because time is up.
+// that is wrong in them: errors.As finds one, Unwrap() []error returns all. The Config
+// then holds what could be read, templates for example, but it is not to be used. There
+// is none where the texts are too large, or when the context ends before, for example because
+// time is up: then the error is the context's.
 func ParseContext(ctx context.Context, s Sources) (*Config, error) {
 	inject := &report{ctx: ctx, file: s.Inject.Name}
 	mesh := &report{ctx: ctx, file: s.Mesh.Name}
@@ -40,10 +42,10 @@ func ParseContext(ctx context.Context, s Sources) (*Config, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", ctx.Err())
 	}
-	if err != nil {
-		return nil, err
-	}
 	c.Notes = notes
+	if err != nil {
+		return c, err
+	}
 	if c.hash, err = hash(c); err != nil {
 		return nil, err
 	}

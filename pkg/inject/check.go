@@ -53,30 +53,6 @@ func (e *sampleError) Public() string {
 	return fmt.Sprintf("sample pod %q: %s", e.pod, problem)
 }
 
-// Unusable returns the mistake in a template that would have every pod refused:
-// each sample fails on a field that no pod can bring along, or on a limit. Nil means that some
-// pods can be injected, which Check's mistakes do not preclude.
-func (s *Snapshot) Unusable(ctx context.Context) error {
-	var first error
-	for _, pod := range samples() {
-		err := s.try(ctx, pod)
-		var mistake *render.Error
-		var large *aliases.Error
-		switch {
-		case errors.As(err, &mistake) && mistake.FailsForEveryPod():
-			err = mistake
-		case errors.As(err, &large):
-			err = &sampleError{pod.Name, err}
-		default:
-			return nil
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
 // Warnings returns what is no error but is probably not what the author of the
 // configuration wants: the notes of the configuration, and fields that templates
 // give to the samples and that this version does not know. Such a field is passed
@@ -126,6 +102,22 @@ func (s *Snapshot) try(ctx context.Context, pod *corev1.Pod) (err error) {
 	}()
 	_, err = s.sampleRequest(ctx, pod).inject()
 	return err
+}
+
+// trial injects a pod as try does, and returns what became of it.
+func (s *Snapshot) trial(ctx context.Context, pod *corev1.Pod) (t Trial, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	r := s.sampleRequest(ctx, pod)
+	injected, err := r.inject()
+	if err != nil {
+		return Trial{}, err
+	}
+	object, err := injected.MarshalJSON()
+	return Trial{Name: pod.Name, Templates: r.templates, Pod: object}, err
 }
 
 func (s *Snapshot) sampleRequest(ctx context.Context, pod *corev1.Pod) *request {

@@ -236,27 +236,6 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-func TestUnusableIsWhatNoPodGetsThrough(t *testing.T) {
-	for name, tc := range map[string]struct{ template, want string }{
-		"a good one":               {"spec: {}", ""},
-		"no such field":            {"spec:\n  serviceAccountName: {{ .Nope.x }}", `template "sidecar" at .Nope.x: can't evaluate field Nope`},
-		"wrong for some pods only": {"spec:\n  hostname: x{{ if .Spec.InitContainers }}{{ .Nope }}{{ end }}", ""},
-		"what another pod has":     {"spec:\n  serviceAccountName: {{ index .Spec.Volumes 0 | toJson }}", ""},
-		"a limit of a function":    {`spec: {{ $x := repeat 1000000000 "x" }}`, `could be larger than`},
-		"a limit of expressions":   {`spec: {{ if regexMatch "(a?){900}(a?){900}$" (print (repeat 300000 "a") "b") }}x{{ end }}`, `more than 10000 states`},
-		"loops without an end":     {`spec: {{ range until 10000 }}{{ range until 10000 }}{{ end }}{{ end }}`, `exceeds the limit on loop rounds`},
-		"a limit for some pods":    {`spec: {{ if .Spec.InitContainers }}{{ until 100000 }}{{ end }}`, ""},
-		"on purpose":               {`spec: {{ fail "ask for it" }}`, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := of(t, sidecar(tc.template), "", "", inject.Options{}).Unusable(t.Context())
-			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("got %v, want %q", err, tc.want)
-			}
-		})
-	}
-}
-
 func TestTraceTellsWhatIsInjected(t *testing.T) {
 	s := compiled(t, "current.yaml", "", inject.Options{})
 	pod := app(map[string]string{"sidecar.istio.io/nativeSidecar": "true", "inject.istio.io/templates": "everything"})

@@ -91,12 +91,7 @@ func compile(ctx context.Context, cfg *config.Config, o Options, limits render.L
 	if s.now == nil {
 		s.now = time.Now
 	}
-	language := render.Current(o.Env)
-	if cfg.Dialect == config.Classic {
-		language = render.Classic()
-	}
-	language.OnDefect = o.OnDefect
-	if err := s.compileTemplates(ctx, language, limits); err != nil {
+	if err := s.compileTemplates(ctx, s.language(), limits, s.constants()); err != nil {
 		return nil, err
 	}
 	if cfg.AllowedAnnotations != nil {
@@ -105,8 +100,17 @@ func compile(ctx context.Context, cfg *config.Config, o Options, limits render.L
 	return s, nil
 }
 
-func (s *Snapshot) compileTemplates(ctx context.Context, language *render.Language, limits render.Limits) error {
-	constants := s.constants()
+// language is what the templates are written in.
+func (s *Snapshot) language() *render.Language {
+	language := render.Current(s.options.Env)
+	if s.config.Dialect == config.Classic {
+		language = render.Classic()
+	}
+	language.OnDefect = s.options.OnDefect
+	return language
+}
+
+func (s *Snapshot) compileTemplates(ctx context.Context, language *render.Language, limits render.Limits, constants []render.Constants) error {
 	var errs []error
 	for _, name := range s.TemplateNames() {
 		source := render.Source{File: s.config.Source, Line: s.config.TemplateLines[name]}

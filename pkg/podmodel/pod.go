@@ -48,6 +48,11 @@ func (p *Pod) Copy() *Pod {
 	return &Pod{Pod: &typed, Unknown: p.Unknown, Ambiguous: p.Ambiguous}
 }
 
+// MarshalJSON writes the pod with its unknown fields.
+func (p *Pod) MarshalJSON() ([]byte, error) {
+	return Append(nil, podschema.Pod(), reflect.ValueOf(p.Pod).Elem(), p.Unknown)
+}
+
 // decode reads what is plain with the faster library, and everything else as the
 // API server itself does.
 //

@@ -92,12 +92,6 @@ func (e *Error) describe(expression, problem string) string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// FailsForEveryPod reports whether the template fails on what pods have in common,
-// if it fails on several: it names what no pod can bring, a field that the data or a
-// type does not have, or one below a value that nobody gave; or it exceeds a limit,
-// which are far above what it takes to render ordinary pods.
-func (e *Error) FailsForEveryPod() bool { return e.noSuchField || e.limited }
-
 // LimitError says which limit an execution has exceeded.
 type LimitError struct {
 	What, Limit string

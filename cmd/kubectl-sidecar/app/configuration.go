@@ -104,13 +104,9 @@ func (c *configuration) override(o *options) {
 	}
 }
 
-// compile makes the configuration into what injects.
-func (c *configuration) compile() (*inject.Snapshot, error) {
-	cfg, err := config.Parse(c.sources)
-	if err != nil {
-		return nil, err
-	}
-	return inject.Compile(cfg, inject.Options{
+// load judges the configuration as a server does.
+func (c *configuration) load(ctx context.Context) (*inject.Snapshot, inject.Findings) {
+	return inject.Load(ctx, c.sources, inject.Options{
 		Revision:         c.revision,
 		Platform:         c.platform,
 		CompliancePolicy: c.compliancePolicy,
@@ -118,18 +114,18 @@ func (c *configuration) compile() (*inject.Snapshot, error) {
 	})
 }
 
-// snapshot is load and compile.
+// snapshot finds the configuration and makes it into what injects.
 func (p *program) snapshot(ctx context.Context, o *options) (*inject.Snapshot, *configuration, error) {
 	c, err := p.load(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := c.compile()
-	if err != nil {
-		return nil, nil, err
+	s, found := c.load(ctx)
+	for _, warning := range found.Warnings {
+		p.warn("configuration: %s", warning)
 	}
-	for _, note := range s.Config().Notes {
-		p.warn("configuration: %s", note)
+	if err := found.Err(); err != nil {
+		return nil, nil, err
 	}
 	return s, c, nil
 }

@@ -51,6 +51,8 @@ type health struct {
 	Webhooks []entryHealth  `json:"webhooks"`
 	Serving  *servingHealth `json:"certificate,omitempty"`
 	Problems []string       `json:"problems,omitempty"`
+	// Warnings need nobody's attention now, so they do not make the exit code 1.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type entryHealth struct {
@@ -75,12 +77,16 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 	h := newHealth(c)
 	if err != nil {
 		h.problem("configuration: %v", err)
-	} else if snapshot, err := c.compile(); err != nil {
-		h.problem("configuration: %v", err)
 	} else {
-		h.Config = snapshot.Hash()
-		if err := snapshot.Check(ctx); err != nil {
+		snapshot, found := c.load(ctx)
+		if snapshot != nil {
+			h.Config = snapshot.Hash()
+		}
+		for _, err := range found.Errors {
 			h.problem("configuration: %v", err)
+		}
+		for _, warning := range found.Warnings {
+			h.Warnings = append(h.Warnings, "configuration: "+warning)
 		}
 	}
 	if err := p.certificates(ctx, client, c, h); err != nil {
@@ -165,6 +171,9 @@ func (h *health) print(out io.Writer) error {
 	}
 	for _, problem := range h.Problems {
 		fmt.Fprintf(t, "problem\t%s\n", problem)
+	}
+	for _, warning := range h.Warnings {
+		fmt.Fprintf(t, "warning\t%s\n", warning)
 	}
 	return t.Flush()
 }

@@ -37,16 +37,13 @@ func (p *program) validate(ctx context.Context, o *options, file string) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := c.compile()
-	if err != nil {
-		return err
-	}
-	for _, warning := range snapshot.Warnings() {
+	snapshot, found := c.load(ctx)
+	for _, warning := range found.Warnings {
 		p.warn("%s", warning)
 	}
-	err = snapshot.Check(ctx)
+	err = found.Err()
 	tried := ""
-	if file != "" {
+	if file != "" && snapshot != nil {
 		in, openErr := p.open(file)
 		if openErr != nil {
 			return openErr

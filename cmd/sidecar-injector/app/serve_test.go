@@ -186,7 +186,7 @@ func TestReloadConfiguration(t *testing.T) {
 	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "{{ .Values.mark }}", "{{ .Nope }}"), "values": goodValues})
 	eventually(t, "the field that does not exist in /readyz", func() bool {
 		_, body := i.get("/readyz")
-		return strings.Contains(body, "every pod would be refused") && strings.Contains(body, ".Nope")
+		return strings.Contains(body, ".Nope: names a field that is not there")
 	})
 	if got := i.mark(); got != "two" {
 		t.Errorf("marked %q, want the last good one's", got)

@@ -36,7 +36,7 @@ sample pods. It exits with 1 and says every error, or says what it read.`,
 }
 
 func (p *program) validate(o *options) error {
-	snapshot, err := source.Compile(o.server.Files, inject.Options{
+	snapshot, found, err := source.Load(context.Background(), o.server.Files, inject.Options{
 		Revision: o.server.Revision, Platform: o.server.Platform, CompliancePolicy: o.server.CompliancePolicy,
 		Env: o.templateEnvironment(p.env),
 		// Without a cluster to ask, auto is off, as in the server.
@@ -45,13 +45,13 @@ func (p *program) validate(o *options) error {
 	if err != nil {
 		return err
 	}
-	if err := snapshot.Check(context.Background()); err != nil {
+	for _, warning := range found.Warnings {
+		fmt.Fprintln(p.stderr, "warning: "+warning)
+	}
+	if err := found.Err(); err != nil {
 		return err
 	}
 	cfg := snapshot.Config()
-	for _, note := range cfg.Notes {
-		fmt.Fprintln(p.stderr, "note: "+note)
-	}
 	_, err = fmt.Fprintf(p.stdout, "configuration is valid\ndialect:   %s\npolicy:    %s\ntemplates: %s\ndefault:   %s\nhash:      %s\n",
 		snapshot.Dialect(), cfg.Policy, strings.Join(snapshot.TemplateNames(), ", "), strings.Join(cfg.DefaultTemplates, ", "), snapshot.Hash())
 	return err
