@@ -191,7 +191,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 
 # Against a real control plane, without a node: some seconds to start.
 integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-callers ## certificates under load and under attack, who may touch them, and who is answered
-	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject
+	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject ./internal/dryrun
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 	@$(call measured,rotation,$(GO) test -tags integration -count=1 -timeout 10m ./test/rotation)

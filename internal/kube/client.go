@@ -49,6 +49,12 @@ func (c *Client[T, L]) Create(ctx context.Context, obj T, opts metav1.CreateOpti
 	return c.object(ctx, c.to(c.group.Post()).VersionedParams(&opts, c.parameters).Body(obj))
 }
 
+// CreateJSON creates an object from its JSON, which is sent as it is: with fields
+// that our types do not know. What the API server makes of it is not read.
+func (c *Client[T, L]) CreateJSON(ctx context.Context, object []byte, opts metav1.CreateOptions) error {
+	return c.to(c.group.Post()).VersionedParams(&opts, c.parameters).SetHeader("Content-Type", runtime.ContentTypeJSON).Body(object).Do(ctx).Error()
+}
+
 // Update returns the object as it was stored.
 func (c *Client[T, L]) Update(ctx context.Context, obj T, opts metav1.UpdateOptions) (T, error) {
 	return c.object(ctx, c.to(c.group.Put()).Name(obj.GetName()).VersionedParams(&opts, c.parameters).Body(obj))

@@ -170,6 +170,23 @@ func compare[T object, L runtime.Object](t *testing.T, obj T, list L, pick func(
 	}
 }
 
+// A pod goes as it is, fields that nobody knows included.
+func TestCreateJSON(t *testing.T) {
+	config, calls := apiServer(t, func(*http.Request) runtime.Object { return &corev1.Pod{} })
+	clients, err := NewClients(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const body = `{"spec":{"someday":1}}`
+	if err := clients.Pods("ns").CreateJSON(t.Context(), []byte(body), metav1.CreateOptions{DryRun: []string{"All"}, FieldValidation: "Strict"}); err != nil {
+		t.Error(err)
+	}
+	want := call{Method: "POST", Path: "/api/v1/namespaces/ns/pods", Query: "dryRun=All&fieldValidation=Strict", Accept: config.AcceptContentTypes, ContentType: "application/json", Body: body}
+	if diff := cmp.Diff([]call{want}, calls()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestClientsTellTheAPIServersErrors(t *testing.T) {
 	config, _ := apiServer(t, func(*http.Request) runtime.Object {
 		return &metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonConflict, Code: http.StatusConflict}
