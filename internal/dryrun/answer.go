@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -149,7 +150,12 @@ func (e *CallError) Error() string {
 	case apierrors.IsUnauthorized(e.Err):
 		return fmt.Sprintf("%s: it does not accept the credentials (%v)", what, e.Err)
 	}
-	return fmt.Sprintf("%s, which does not answer: %v", what, e.Err)
+	cause := e.Err
+	var call *url.Error
+	if errors.As(cause, &call) {
+		cause = call.Err // the address that it repeats has the whole query
+	}
+	return fmt.Sprintf("%s, which does not answer: %v", what, cause)
 }
 
 func (e *CallError) Unwrap() error { return e.Err }
