@@ -52,9 +52,9 @@ type Callers struct {
 func Start(group *rungroup.Group, o Options) (*Callers, error) {
 	loop := reload.New(reload.Options[[]*x509.Certificate]{
 		Name: "client CA", Log: o.Log, Recorder: o.Recorder,
-		Load: func(string) ([]*x509.Certificate, string, error) { return readCAs(o.File) },
+		Load: func(context.Context, string) ([]*x509.Certificate, string, error) { return readCAs(o.File) },
 	})
-	if err := loop.Reload(); err != nil {
+	if err := loop.Reload(context.Background()); err != nil {
 		return nil, err
 	}
 	own, err := newOwnCertificate(time.Now())

@@ -17,8 +17,8 @@ import (
 
 // readFiles loads the certificate for a reload.Loop. A renewed one that callers
 // could not accept does not replace one that they do.
-func (o Options) readFiles(source *certs.CertificateSource, now func() time.Time) func(string) (*certs.Certificate, string, error) {
-	return func(string) (*certs.Certificate, string, error) {
+func (o Options) readFiles(source *certs.CertificateSource, now func() time.Time) func(context.Context, string) (*certs.Certificate, string, error) {
+	return func(context.Context, string) (*certs.Certificate, string, error) {
 		cert, err := certs.LoadFiles(o.CertFile, o.KeyFile, o.CAFile)
 		if err != nil {
 			return nil, "", err

@@ -4,6 +4,7 @@
 package servingcert
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -99,7 +100,7 @@ func loadFiles(o Options, source *certs.CertificateSource) (*reload.Loop[*certs.
 	loop := reload.New(reload.Options[*certs.Certificate]{
 		Name: "certificate", Log: o.Log, Recorder: o.Metrics.Reload("certificate"), Load: o.readFiles(source, time.Now),
 	})
-	err := loop.Reload()
+	err := loop.Reload(context.Background())
 	switch {
 	case err == nil:
 		cert := loop.Current().Value

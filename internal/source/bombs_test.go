@@ -93,7 +93,7 @@ func loaderOf(t testing.TB, config, values string) *reader {
 	return &reader{
 		files: Files{InjectConfig: filepath.Join(dir, "config"), InjectValues: filepath.Join(dir, "values"), MeshConfig: filepath.Join(dir, "mesh")},
 		log:   log, generations: generations{now: time.Now, trouble: trouble.New(log, clock.RealClock{})},
-		inject: inject.Options{OnDefect: func(name string, err error) { t.Errorf("template %s: a defect: %v", name, err) }},
+		compiler: newCompiler(inject.Options{OnDefect: func(name string, err error) { t.Errorf("template %s: a defect: %v", name, err) }}),
 	}
 }
 
@@ -140,7 +140,7 @@ func TestBombs(t *testing.T) {
 			goroutines := runtime.NumGoroutine()
 			var err error
 			start := time.Now()
-			most := mostHeap(func() { _, _, err = r.load("") })
+			most := mostHeap(func() { _, _, err = r.load(t.Context(), "") })
 			took := time.Since(start)
 			t.Logf("%s: %s, %d MiB, %.300v", name, took.Round(time.Millisecond), most>>20, err)
 			switch {

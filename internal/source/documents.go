@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
 // The keys of the two ConfigMaps, and so the names of the documents.
@@ -24,6 +26,14 @@ type documents map[string]document
 type document struct {
 	name string
 	data []byte
+}
+
+// source is the document as the engine takes it.
+func (d document) source() config.Source { return config.Source{Name: d.name, Data: d.data} }
+
+// sources are the three documents as the engine takes them.
+func (d documents) sources() config.Sources {
+	return config.Sources{Inject: d[keyInject].source(), Values: d[keyValues].source(), Mesh: d[keyMesh].source()}
 }
 
 func (d documents) digest(keys ...string) string {

@@ -34,7 +34,7 @@ func newPairRig(t *testing.T) *pairRig {
 	rig.troubles = trouble.New(slog.New(slog.NewTextHandler(&rig.log, nil)), rig.clock)
 	rig.r = &reader{
 		files: Files{InjectConfig: filepath.Join(rig.injectDir, "config"), InjectValues: filepath.Join(rig.injectDir, "values"), MeshConfig: filepath.Join(rig.meshDir, "mesh")},
-		log:   slog.New(slog.DiscardHandler), generations: generations{now: rig.clock.Now, trouble: rig.troubles},
+		log:   slog.New(slog.DiscardHandler), compiler: newCompiler(inject.Options{}), generations: generations{now: rig.clock.Now, trouble: rig.troubles},
 	}
 	return rig
 }
@@ -68,7 +68,7 @@ func (rig *pairRig) write(dir, key, text string) {
 // the sets in force: of inject and of mesh.
 func (rig *pairRig) load() (wait time.Duration, inForce string) {
 	rig.t.Helper()
-	snapshot, hash, err := rig.r.load(rig.hash)
+	snapshot, hash, err := rig.r.load(rig.t.Context(), rig.hash)
 	var later *reload.Later
 	switch {
 	case errors.As(err, &later):

@@ -28,7 +28,7 @@ func TestWhatAServerSaysHoldsNoValues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := loaderOf(t, tc.config, tc.values)
-			_, _, err := r.load("")
+			_, _, err := r.load(t.Context(), "")
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), s) {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
 			}
@@ -47,14 +47,14 @@ func TestWhatTemplatesDoShowsNoValues(t *testing.T) {
 		"gets another type": `# {{ until "` + s + `" }}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := loaderOf(t, oneTemplate(text), "").load("")
+			_, _, err := loaderOf(t, oneTemplate(text), "").load(t.Context(), "")
 			if err == nil || strings.Contains(err.Error(), s) {
 				t.Errorf("error %v", err)
 			}
 			r := loaderOf(t, oneTemplate("{{ if .Spec.InitContainers }}"+text+"{{ end }}")+"odd: "+s+"\n", "")
 			var log bytes.Buffer
 			r.log = slog.New(slog.NewTextHandler(&log, nil))
-			if _, _, err := r.load(""); err != nil {
+			if _, _, err := r.load(t.Context(), ""); err != nil {
 				t.Fatal(err)
 			}
 			if got := log.String(); strings.Contains(got, s) || !strings.Contains(got, "odd: unknown key") || !strings.Contains(got, "fails on a sample pod") {
@@ -72,7 +72,7 @@ func TestNotesAreCut(t *testing.T) {
 	r := loaderOf(t, oneTemplate("spec: {}")+odd.String(), "")
 	var log bytes.Buffer
 	r.log = slog.New(slog.NewTextHandler(&log, nil))
-	if _, _, err := r.load(""); err != nil {
+	if _, _, err := r.load(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != maxNotes+1 || !strings.Contains(log.String(), "more=30") || log.Len() > (maxNotes+1)*(maxNote+200) {

@@ -47,6 +47,7 @@ type Options struct {
 // Source is the configuration in force, which follows its files and ConfigMaps.
 type Source struct {
 	loop      *reload.Loop[*inject.Snapshot]
+	compiler  *compiler
 	followers []*follower.Follower
 }
 
@@ -63,10 +64,10 @@ func Start(group *rungroup.Group, o Options) (*Source, error) {
 		return nil, fmt.Errorf("--meshConfigMap %q: %w", o.MeshConfigMap, err)
 	}
 	r := &reader{
-		files: o.Files, injectMap: injectMap, meshMap: meshMap, inject: o.Inject, log: o.Log,
+		files: o.Files, injectMap: injectMap, meshMap: meshMap, compiler: newCompiler(o.Inject), log: o.Log,
 		generations: generations{now: time.Now, trouble: o.Trouble},
 	}
-	s := &Source{loop: reload.New(reload.Options[*inject.Snapshot]{
+	s := &Source{compiler: r.compiler, loop: reload.New(reload.Options[*inject.Snapshot]{
 		Name: "configuration", Load: r.load, Log: o.Log, Recorder: o.Recorder,
 	})}
 	for _, m := range []*configMapSource{injectMap, meshMap} {
@@ -110,7 +111,7 @@ func (s *Source) loadFirst(log *slog.Logger) error {
 // complete, for as long as the Load wants.
 func (s *Source) loadComplete() error {
 	for {
-		err := s.loop.Reload()
+		err := s.loop.Reload(context.Background())
 		var later *reload.Later
 		if !errors.As(err, &later) {
 			return err

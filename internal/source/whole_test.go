@@ -217,7 +217,7 @@ func TestAnswersWhileReloading(t *testing.T) {
 	loaded := map[string]bool{}
 	for n := 1; n <= rounds(200); n++ {
 		v.publish(t, n)
-		must(t, s.loop.Reload())
+		must(t, s.loop.Reload(t.Context()))
 		got, err := numbers(s.Current())
 		must(t, err)
 		if got[0] != strconv.Itoa(n) {
@@ -323,7 +323,7 @@ func TestPipeAsConfigurationFile(t *testing.T) {
 	s := follow(t, files) // whose cleanup waits for the end
 	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 	must(t, os.Rename(filepath.Join(dir, "pipe"), files.MeshConfig))
-	if err := s.loop.Reload(); err == nil || !strings.Contains(err.Error(), "is not a regular file") || !strings.Contains(err.Error(), files.MeshConfig) {
+	if err := s.loop.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "is not a regular file") || !strings.Contains(err.Error(), files.MeshConfig) {
 		t.Errorf("reload says %v", err)
 	}
 	if got, err := numbers(s.Current()); err != nil || got[0] != "1" || !whole(got) {
@@ -331,7 +331,7 @@ func TestPipeAsConfigurationFile(t *testing.T) {
 	}
 	must(t, os.WriteFile(files.MeshConfig+".new", []byte(set(1)["mesh"]), 0o600))
 	must(t, os.Rename(files.MeshConfig+".new", files.MeshConfig))
-	must(t, s.loop.Reload())
+	must(t, s.loop.Reload(t.Context()))
 	must(t, os.Remove(files.InjectValues))
 	must(t, syscall.Mkfifo(files.InjectValues, 0o600))
 	// What is left to the watch must not keep the group from ending either.

@@ -1,6 +1,7 @@
 package reload_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,16 +13,16 @@ func Example() {
 	source := "blue"
 	loop := reload.New(reload.Options[string]{
 		Name: "color",
-		Load: func(string) (value, hash string, err error) {
+		Load: func(context.Context, string) (value, hash string, err error) {
 			if source == "" {
 				return "", "", errors.New("the source is empty")
 			}
 			return strings.ToUpper(source), source, nil
 		},
 	})
-	fmt.Println(loop.Reload(), loop.Current().Value)
+	fmt.Println(loop.Reload(context.Background()), loop.Current().Value)
 	source = ""
-	fmt.Println(loop.Reload(), "- still", loop.Current().Value)
+	fmt.Println(loop.Reload(context.Background()), "- still", loop.Current().Value)
 	// Output:
 	// <nil> BLUE
 	// the source is empty - still BLUE

@@ -138,7 +138,7 @@ func TestWatchFilesDirectoryReplaced(t *testing.T) {
 	path := filepath.Join(dir, "config")
 	write(t, path, "a")
 	loaded := make(chan string, 100)
-	loop := New(Options[string]{Name: "file", Debounce: time.Millisecond, Load: func(string) (string, string, error) {
+	loop := New(Options[string]{Name: "file", Debounce: time.Millisecond, Load: func(context.Context, string) (string, string, error) {
 		b, err := os.ReadFile(path)
 		return string(b), string(b), err
 	}})

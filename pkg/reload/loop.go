@@ -63,8 +63,9 @@ type Options[T any] struct {
 	// Load reads the content and makes a value of it. It gets the hash of the
 	// value in force: when the content still has that hash, Load may return a
 	// zero value with it, and nothing happens. It returns a *Later where the content
-	// is not complete. Load is never called twice at the same time.
-	Load func(known string) (value T, hash string, err error)
+	// is not complete. Load is never called twice at the same time. What it returns
+	// after ctx has ended is not looked at.
+	Load func(ctx context.Context, known string) (value T, hash string, err error)
 	// Recorder may be nil.
 	Recorder Recorder
 	// Log may be nil.
@@ -128,15 +129,19 @@ func (l *Loop[T]) Poke() {
 }
 
 // Reload loads now, and returns why the newest content is not in force: a *[Later]
-// when it is not complete yet. The value in force stays the same then.
-func (l *Loop[T]) Reload() error {
+// when it is not complete yet. The value in force stays the same then. When ctx ends
+// before, nothing changes and the error is that of ctx.
+func (l *Loop[T]) Reload(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := ""
 	if v := l.current.Load(); v != nil {
 		known = v.Hash
 	}
-	value, hash, err := l.opt.Load(known)
+	value, hash, err := l.opt.Load(ctx, known)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	var later *Later
 	if errors.As(err, &later) {
 		l.wait(later)
@@ -241,7 +246,7 @@ func (l *Loop[T]) Run(ctx context.Context) error {
 		}
 		again.Stop()
 		var later *Later
-		if errors.As(l.Reload(), &later) { // other errors are recorded, logged and shown by State
+		if errors.As(l.Reload(ctx), &later) { // other errors are recorded, logged and shown by State
 			again.Reset(later.Wait)
 		}
 	}

@@ -25,7 +25,7 @@ func (s *source) set(text string, err error) {
 	s.text, s.err = text, err
 }
 
-func (s *source) load(string) (string, string, error) {
+func (s *source) load(context.Context, string) (string, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads++
@@ -82,7 +82,7 @@ func TestReload(t *testing.T) {
 	}
 	for _, s := range steps {
 		src.set(s.text, s.err)
-		err := l.Reload()
+		err := l.Reload(t.Context())
 		if got := errText(err); got != s.wantErr {
 			t.Errorf("%s: error %q, want %q", s.name, got, s.wantErr)
 		}

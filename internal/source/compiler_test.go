@@ -1,0 +1,98 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+)
+
+func TestTryServesNothing(t *testing.T) {
+	v := newVolume(t)
+	s := follow(t, v.files())
+	before := s.State()
+	docs := func(text string) config.Sources {
+		return FromConfigMaps(
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "inject"}, Data: map[string]string{"config": text}},
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "mesh"}, Data: map[string]string{"mesh": "{}"}},
+		)
+	}
+	if f := s.Try(t.Context(), docs(set(7)["config"])); f.Err() != nil {
+		t.Errorf("a good one: %v", f.Err())
+	}
+	f := s.Try(t.Context(), docs("policy: sometimes\ntemplates: {sidecar: '{{ nope }}'}\n"))
+	if len(f.Errors) != 2 || !strings.HasPrefix(f.Errors[0].Error(), "ns/inject:config:1: policy") {
+		t.Errorf("a bad one: %v", f.Errors)
+	}
+	if after := s.State(); after != before {
+		t.Errorf("in force is %+v, was %+v", after, before)
+	}
+}
+
+func TestTryWaitsForItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Source{compiler: newCompiler(inject.Options{})}
+		leave, err := enter(t.Context(), s.compiler.turn)
+		must(t, err)
+		for name, want := range map[string]time.Duration{"compiling": time.Second, "trying": time.Minute} {
+			ctx, cancel := context.WithTimeout(t.Context(), want)
+			begin := time.Now()
+			f := s.Try(ctx, config.Sources{})
+			if took := time.Since(begin); took != want || len(f.Errors) != 1 || !errors.Is(f.Err(), context.DeadlineExceeded) {
+				t.Errorf("%s: %v after %s", name, f.Errors, took)
+			}
+			cancel()
+		}
+		leave()
+		if f := s.Try(t.Context(), config.Sources{Inject: config.Source{Name: "x", Data: []byte(oneTemplate("spec: {}"))}}); f.Err() != nil {
+			t.Errorf("when it is its turn: %v", f.Err())
+		}
+	})
+}
+
+// A loading that somebody else waits for goes before the tries that wait: it waits for
+// the one that has begun.
+func TestLoadingGoesBeforeTries(t *testing.T) {
+	c := newCompiler(inject.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	leave, err := enter(t.Context(), c.tries)
+	must(t, err)
+	defer leave()
+	s := &Source{compiler: c}
+	if f := s.Try(ctx, config.Sources{}); !errors.Is(f.Err(), context.Canceled) {
+		t.Errorf("a second try began: %v", f.Errors)
+	}
+	if _, f, err := c.load(t.Context(), config.Sources{Inject: config.Source{Name: "x", Data: []byte(oneTemplate("spec: {}"))}}); err != nil || f.Err() != nil {
+		t.Errorf("a loading: %v, %v", err, f.Err())
+	}
+}
+
+func TestSlowConfigurationIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as a loading may")
+	}
+	slow := bombs()["many calls of much"]
+	s := &Source{compiler: newCompiler(inject.Options{})}
+	f := s.Try(t.Context(), config.Sources{Inject: config.Source{Name: "x", Data: []byte(slow.config)}})
+	if len(f.Errors) != 1 || !errors.Is(f.Err(), errTooLong) || errors.Is(f.Err(), context.DeadlineExceeded) {
+		t.Errorf("got %v", f.Errors)
+	}
+}
+
+func TestFromConfigMaps(t *testing.T) {
+	got := FromConfigMaps(&corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Data: map[string]string{"config": "c", "values": "v", "mesh": "not here"},
+	}, nil)
+	if got.Inject.Name != "a/b:config" || string(got.Inject.Data) != "c" || got.Values.Name != "a/b:values" || string(got.Values.Data) != "v" || got.Mesh.Name != "" || len(got.Mesh.Data) != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
