@@ -81,6 +81,11 @@ func (c *Clients) MutatingWebhookConfigurations() *Client[*admissionv1.MutatingW
 	return client[admissionv1.MutatingWebhookConfiguration, admissionv1.MutatingWebhookConfigurationList](c, c.admission, "mutatingwebhookconfigurations", "")
 }
 
+// ValidatingWebhookConfigurations of the cluster.
+func (c *Clients) ValidatingWebhookConfigurations() *Client[*admissionv1.ValidatingWebhookConfiguration, *admissionv1.ValidatingWebhookConfigurationList] {
+	return client[admissionv1.ValidatingWebhookConfiguration, admissionv1.ValidatingWebhookConfigurationList](c, c.admission, "validatingwebhookconfigurations", "")
+}
+
 // client makes the client of a kind T with lists L.
 func client[T, L any, PT interface {
 	*T

@@ -119,6 +119,13 @@ func TestClientsCallAsClientGo(t *testing.T) {
 				return ours.MutatingWebhookConfigurations(), theirs.AdmissionregistrationV1().MutatingWebhookConfigurations()
 			})
 	})
+	t.Run("validatingwebhookconfigurations", func(t *testing.T) {
+		config := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: meta, Webhooks: []admissionv1.ValidatingWebhook{{Name: "w"}}}
+		compare(t, config, &admissionv1.ValidatingWebhookConfigurationList{Items: []admissionv1.ValidatingWebhookConfiguration{*config}},
+			func(ours *Clients, theirs kubernetes.Interface) (a, b methods[*admissionv1.ValidatingWebhookConfiguration, *admissionv1.ValidatingWebhookConfigurationList]) {
+				return ours.ValidatingWebhookConfigurations(), theirs.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+			})
+	})
 }
 
 func compare[T object, L runtime.Object](t *testing.T, obj T, list L, pick func(*Clients, kubernetes.Interface) (a, b methods[T, L])) {

@@ -61,6 +61,7 @@ type Options struct {
 	ReconcileWebhookConfig    bool
 	WebhookConfigNames        []string
 	WebhookName               string
+	GuardConfigNames          []string
 
 	// ClientCAFile holds the CAs of callers; empty: callers need no certificate.
 	ClientCAFile string
@@ -151,7 +152,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	certificates, err := servingcert.Start(group, servingcert.Options{
 		CertFile: o.CertFile, KeyFile: o.KeyFile, CAFile: o.CAFile,
 		Secret: o.CertSecret, Service: o.Service, ClusterDomain: o.ClusterDomain, Policy: o.RotationPolicy,
-		ReconcileCABundle: o.ReconcileWebhookConfig, WebhookConfigs: o.WebhookConfigNames, Webhook: o.WebhookName,
+		ReconcileCABundle: o.ReconcileWebhookConfig, WebhookConfigs: o.WebhookConfigNames, Webhook: o.WebhookName, GuardConfigs: o.GuardConfigNames,
 		API: api, Metrics: m, Log: o.Log,
 	})
 	if err != nil {

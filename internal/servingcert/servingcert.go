@@ -40,10 +40,12 @@ type Options struct {
 	// ours stays in caBundle. Its names are filled in.
 	Policy certs.Policy
 	// WebhookConfigs and Webhook name the configurations and the entry in them whose
-	// caBundle is kept right, if ReconcileCABundle is set.
+	// caBundle is kept right, if ReconcileCABundle is set. GuardConfigs name the
+	// ValidatingWebhookConfigurations whose caBundle is kept right with them.
 	ReconcileCABundle bool
 	WebhookConfigs    []string
 	Webhook           string
+	GuardConfigs      []string
 	// API is needed with a Secret and with ReconcileCABundle.
 	API     *kube.Clients
 	Metrics *metrics.Metrics
@@ -125,6 +127,7 @@ func newReconciler(o Options) (*webhookcfg.Reconciler, error) {
 	opt := webhookcfg.Options{
 		Client:  o.API.MutatingWebhookConfigurations(),
 		Configs: o.WebhookConfigs, Webhooks: []string{o.Webhook},
+		GuardClient: o.API.ValidatingWebhookConfigurations(), GuardConfigs: o.GuardConfigs,
 		PruneDelay: o.Policy.TrustPropagation,
 		Clock:      clock.RealClock{}, Rand: rand.Float64, Log: o.Log, Recorder: o.Metrics,
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
@@ -96,35 +94,21 @@ type entry struct {
 	live  []byte
 }
 
-// entries are the webhooks of config that names chooses.
-func entries(config *admissionv1.MutatingWebhookConfiguration, names []string) []entry {
-	var out []entry
-	for i := range config.Webhooks {
-		w := &config.Webhooks[i]
-		for _, name := range names {
-			if w.Name == name {
-				out = append(out, entry{index: i, name: w.Name, live: w.ClientConfig.CABundle})
-			}
-		}
-	}
-	return out
-}
-
 // patch writes the given caBundles, by index, into config as it was read. The
 // tests make it fail instead of hitting another entry or another state.
-func patch(config *admissionv1.MutatingWebhookConfiguration, bundles map[int][]byte) ([]byte, error) {
+func patch(config *configuration, bundles map[int][]byte) ([]byte, error) {
 	ops := []operation{
-		{Op: "test", Path: "/metadata/uid", Value: config.UID},
-		{Op: "test", Path: "/metadata/resourceVersion", Value: config.ResourceVersion},
+		{Op: "test", Path: "/metadata/uid", Value: config.uid},
+		{Op: "test", Path: "/metadata/resourceVersion", Value: config.resourceVersion},
 	}
-	for i := range config.Webhooks {
+	for i := range config.webhooks {
 		bundle, ok := bundles[i]
 		if !ok {
 			continue
 		}
 		at := fmt.Sprintf("/webhooks/%d", i)
 		ops = append(ops,
-			operation{Op: "test", Path: at + "/name", Value: config.Webhooks[i].Name},
+			operation{Op: "test", Path: at + "/name", Value: config.webhooks[i].name},
 			// add replaces a value that is there. encoding/json writes []byte in
 			// base64, as the API wants it.
 			operation{Op: "add", Path: at + "/clientConfig/caBundle", Value: bundle},

@@ -118,7 +118,7 @@ func config(version string, bundles ...[]byte) *admissionv1.MutatingWebhookConfi
 // is not ours.
 func TestPatch(t *testing.T) {
 	read := config("7", []byte("one"), nil)
-	body, err := patch(read, map[int][]byte{1: []byte("bundle")})
+	body, err := patch(mutating(read), map[int][]byte{1: []byte("bundle")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,27 +175,27 @@ func TestLive(t *testing.T) {
 		}
 	}
 	check("before anything is read", true, nil)
-	l.observe("one", config("1", nil, text(a)), at(1))
+	l.observe("one", mutating(config("1", nil, text(a))), at(1))
 	check("one of two read", true, nil)
 	l.observe("two", nil, at(2))
 	check("the other does not exist", true, map[*x509.Certificate]int{a: 2})
-	l.observe("one", config("2", nil, text(b, a)), at(3))
+	l.observe("one", mutating(config("2", nil, text(b, a))), at(3))
 	check("b comes", true, map[*x509.Certificate]int{a: 2, b: 3})
-	l.observe("two", config("5", nil, text(a)), at(4))
+	l.observe("two", mutating(config("5", nil, text(a))), at(4))
 	check("the other has a alone", true, map[*x509.Certificate]int{a: 2})
-	l.observe("two", config("6", nil, text(a, b)), at(5))
+	l.observe("two", mutating(config("6", nil, text(a, b))), at(5))
 	check("b is everywhere", true, map[*x509.Certificate]int{a: 2, b: 5})
-	if l.observe("one", config("2", nil, text(b, a)), at(6)) {
+	if l.observe("one", mutating(config("2", nil, text(b, a))), at(6)) {
 		t.Error("the same again was taken for news")
 	}
 	check("read again", true, map[*x509.Certificate]int{a: 2, b: 5})
-	if !l.observe("one", config("1", nil, nil), at(7)) {
+	if !l.observe("one", mutating(config("1", nil, nil)), at(7)) {
 		t.Error("what a restore brought back was dropped")
 	}
 	check("restored without CAs", true, nil)
-	l.observe("one", config("9", nil, nil), at(7))
+	l.observe("one", mutating(config("9", nil, nil)), at(7))
 	check("emptied", true, nil)
-	l.observe("one", config("10", nil, text(a, b)), at(8))
+	l.observe("one", mutating(config("10", nil, text(a, b))), at(8))
 	check("the time starts anew", true, map[*x509.Certificate]int{a: 8, b: 8})
 	if err := l.Explain(); err != nil {
 		t.Error(err)
@@ -212,7 +212,7 @@ func TestLive(t *testing.T) {
 	if !l.Since(a).IsZero() {
 		t.Error("testifies though a read failed")
 	}
-	if !l.observe("two", config("6", nil, text(a, b)), at(12)) {
+	if !l.observe("two", mutating(config("6", nil, text(a, b))), at(12)) {
 		t.Error("that it can be read again is no news")
 	}
 	check("read again", true, map[*x509.Certificate]int{a: 11, b: 11})
@@ -247,8 +247,8 @@ func TestSinceAfterUnseenChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLive([]string{"one"}, []string{"sidecar-injector.istio.io"})
-			l.observe("one", read("u-1", 5, "10"), at(1))
-			l.observe("one", tt.then, at(2))
+			l.observe("one", mutating(read("u-1", 5, "10")), at(1))
+			l.observe("one", mutating(tt.then), at(2))
 			if got := l.Since(a); !got.Equal(at(tt.want)) {
 				t.Errorf("since second %v, want %d", got.Sub(start).Seconds(), tt.want)
 			}
@@ -274,7 +274,11 @@ func TestFits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLive([]string{"injector", "unread"}, tt.entries)
-			l.observe("injector", tt.config, start)
+			var seen *configuration
+			if tt.config != nil {
+				seen = mutating(tt.config)
+			}
+			l.observe("injector", seen, start)
 			if got := l.Fits(trustsA); !maps.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

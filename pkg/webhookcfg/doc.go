@@ -1,6 +1,12 @@
-// Package webhookcfg keeps the caBundle of mutating webhook entries right, whoever
-// empties, replaces or deletes it, for as long as [Reconciler.Run] runs.
-// [Reconciler.Want] says which CAs are wanted, [Reconciler.Live] which are there.
+// Package webhookcfg keeps the caBundle of webhook entries right, whoever empties,
+// replaces or deletes it, for as long as [Reconciler.Run] runs. [Reconciler.Want]
+// says which CAs are wanted, [Reconciler.Live] which are there.
+//
+// The entries are those of MutatingWebhookConfigurations, by which pods are
+// injected, and [GuardWebhook] of ValidatingWebhookConfigurations, by which the
+// injector is asked about its own configuration. Certificates wait for the first
+// alone: a change of configuration that nobody looks at is no reason to keep a CA
+// change, or a server that could inject, waiting.
 //
 // A caBundle is right when it holds every wanted CA, each once, and neither an
 // expired certificate, nor rubbish, nor an earlier CA of ours that nobody wants

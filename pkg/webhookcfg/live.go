@@ -10,19 +10,18 @@ import (
 	"sync"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
 )
 
 // live is what the webhook configurations in the cluster hold, as they were read
 // last.
 type live struct {
+	wording
 	names   []string // of configurations
 	entries []string // names of webhook entries
 
 	mu      sync.Mutex
-	seen    map[string]*admissionv1.MutatingWebhookConfiguration // nil value: does not exist
+	seen    map[string]*configuration // nil value: does not exist
 	trusted []*x509.Certificate
 	exists  bool
 	since   map[string]time.Time // key: the certificate's bytes
@@ -32,8 +31,8 @@ type live struct {
 
 func newLive(names, entryNames []string) *live {
 	return &live{
-		names: names, entries: entryNames,
-		seen: map[string]*admissionv1.MutatingWebhookConfiguration{}, since: map[string]time.Time{},
+		wording: mutatingWording(), names: names, entries: entryNames,
+		seen: map[string]*configuration{}, since: map[string]time.Time{},
 		watchBroken: map[string]bool{}, readFailed: map[string]bool{},
 	}
 }
@@ -41,7 +40,7 @@ func newLive(names, entryNames []string) *live {
 // observe takes in what a configuration is now (nil: there is none) and reports
 // whether this is news. Versions that go backwards are news, too: that is what a
 // restore of etcd looks like.
-func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfiguration, now time.Time) bool {
+func (l *live) observe(name string, config *configuration, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old, read := l.seen[name]
@@ -66,12 +65,12 @@ func (l *live) observe(name string, config *admissionv1.MutatingWebhookConfigura
 
 // unseenBetween reports whether the webhooks may have been something else between
 // two reads: the API server counts their changes in metadata.generation.
-func unseenBetween(old, config *admissionv1.MutatingWebhookConfiguration) bool {
+func unseenBetween(old, config *configuration) bool {
 	if old == nil || config == nil {
 		return false // what did not exist has no past
 	}
-	changes := config.Generation - old.Generation
-	return config.UID != old.UID || changes < 0 || changes > 1
+	changes := config.generation - old.generation
+	return config.uid != old.uid || changes < 0 || changes > 1
 }
 
 // unread takes in that a configuration could not be read.
@@ -113,7 +112,7 @@ func (l *live) common() (cas []*x509.Certificate, exists bool) {
 		if config == nil {
 			continue
 		}
-		for _, e := range entries(config, l.entries) {
+		for _, e := range config.entries(l.entries) {
 			here, _ := pki.ScanBundle(e.live)
 			if first {
 				cas, first = pki.Union(here), false
@@ -165,11 +164,11 @@ func (l *live) Explain() error {
 		config, read := l.seen[name]
 		switch {
 		case !read:
-			errs = append(errs, fmt.Errorf("webhook configuration %s has not been read yet", name))
+			errs = append(errs, fmt.Errorf("%s %s has not been read yet", l.title, name))
 		case config == nil:
-			errs = append(errs, fmt.Errorf("webhook configuration %s does not exist", name))
+			errs = append(errs, fmt.Errorf("%s %s does not exist", l.title, name))
 		default:
-			errs = append(errs, explainEntries(config, l.entries))
+			errs = append(errs, l.explain(config, l.entries))
 		}
 	}
 	return errors.Join(errs...)
@@ -187,7 +186,7 @@ func (l *live) Fits(accepts func(roots []*x509.Certificate) bool) map[string]boo
 		if config == nil {
 			continue
 		}
-		found := entries(config, l.entries)
+		found := config.entries(l.entries)
 		fits[name] = len(found) > 0
 		for _, e := range found {
 			cas, _ := pki.ScanBundle(e.live)
@@ -197,19 +196,25 @@ func (l *live) Fits(accepts func(roots []*x509.Certificate) bool) map[string]boo
 	return fits
 }
 
-func explainEntries(config *admissionv1.MutatingWebhookConfiguration, names []string) error {
-	found := entries(config, names)
+// wording is how a kind of configuration is called in messages, and what mends one
+// that lacks our entry.
+type wording struct{ title, mend string }
+
+// explain says why a configuration may trust nobody; nil when its entries of these
+// names have CAs.
+func (w wording) explain(config *configuration, names []string) error {
+	found := config.entries(names)
 	if len(found) == 0 {
 		var have []string
-		for _, w := range config.Webhooks {
-			have = append(have, w.Name)
+		for _, entry := range config.webhooks {
+			have = append(have, entry.name)
 		}
-		return fmt.Errorf("webhook configuration %s has no entry named %s, only %q: set --webhookName",
-			config.Name, strings.Join(names, " or "), have)
+		return fmt.Errorf("%s %s has no entry named %s, only %q: %s",
+			w.title, config.name, strings.Join(names, " or "), have, w.mend)
 	}
 	for _, e := range found {
 		if cas, _ := pki.ScanBundle(e.live); len(cas) == 0 {
-			return fmt.Errorf("caBundle of webhook %s in %s holds no CA", e.name, config.Name)
+			return fmt.Errorf("caBundle of webhook %s in %s holds no CA", e.name, config.name)
 		}
 	}
 	return nil

@@ -8,9 +8,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/control"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
@@ -36,20 +34,24 @@ const (
 
 // object is one webhook configuration and the loop that keeps it right.
 type object struct {
-	r    *Reconciler
-	name string
+	r        *Reconciler
+	kind     *kind
+	name     string
+	webhooks []string // names of the entries that are ours
+	// seen takes in what is read; nil where nobody asks what this object holds.
+	seen *live
 	loop *control.Loop
 
 	// Used by one goroutine at a time: that of the loop, or of Sync.
-	config  *admissionv1.MutatingWebhookConfiguration // as it was read last; nil: there is none
-	existed bool                                      // it has been there
+	config  *configuration // as it was read last; nil: there is none
+	existed bool           // it has been there
 	// unwanted is since when the earlier CAs of ours that are there have been
 	// unwanted. Key: the certificate's bytes.
 	unwanted map[string]time.Time
 }
 
-func newObject(r *Reconciler, name string) *object {
-	o := &object{r: r, name: name}
+func newObject(r *Reconciler, k *kind, name string, webhooks []string, seen *live) *object {
+	o := &object{r: r, kind: k, name: name, webhooks: webhooks, seen: seen}
 	o.loop = control.New(control.Options{
 		Object: o.describe(), Look: o.look, Follow: o.follow,
 		ReadFailed: o.readFailed, WriteFailed: o.writeFailed, BudgetSpent: o.budgetSpent,
@@ -60,37 +62,37 @@ func newObject(r *Reconciler, name string) *object {
 }
 
 // describe names the object in messages.
-func (o *object) describe() string { return "webhook configuration " + o.name }
+func (o *object) describe() string { return o.kind.title + " " + o.name }
 
 func (o *object) follow(ctx context.Context, changed func(), failed func(error)) {
-	kube.Follow(ctx, o.r.o.Client, o.name,
-		func(*admissionv1.MutatingWebhookConfiguration, bool) { changed() },
-		func(err error) {
-			if o.r.watching(o.name, err == nil, o.r.o.Clock.Now()) {
-				o.r.notify()
-			}
-			failed(err)
-		})
+	o.kind.follow(ctx, o.name, changed, func(err error) {
+		if o.seen != nil && o.seen.watching(o.name, err == nil, o.r.o.Clock.Now()) {
+			o.r.notify()
+		}
+		failed(err)
+	})
 }
 
 // read reads the configuration.
 func (o *object) read(ctx context.Context) error {
-	config, err := o.r.o.Client.Get(ctx, o.name, metav1.GetOptions{})
+	config, err := o.kind.get(ctx, o.name)
 	switch {
 	case err == nil:
 		o.observe(config)
 	case apierrors.IsNotFound(err):
 		o.observe(nil)
 	default:
-		o.r.unread(o.name)
+		if o.seen != nil {
+			o.seen.unread(o.name)
+		}
 		return &kube.Error{Verb: "get", Object: o.describe(), Err: err}
 	}
 	return nil
 }
 
-func (o *object) observe(config *admissionv1.MutatingWebhookConfiguration) {
+func (o *object) observe(config *configuration) {
 	o.config, o.existed = config, o.existed || config != nil
-	if o.r.observe(o.name, config, o.r.o.Clock.Now()) {
+	if o.seen != nil && o.seen.observe(o.name, config, o.r.o.Clock.Now()) {
 		o.r.notify()
 	}
 }
@@ -149,7 +151,7 @@ func (o *object) plan(now time.Time) plan {
 		return p
 	}
 	want := o.r.wanted()
-	found := entries(o.config, o.r.o.Webhooks)
+	found := o.config.entries(o.webhooks)
 	p.requeueAt = o.noteUnwanted(found, want, now)
 	for _, e := range found {
 		text, changed := Mended(e.live, want, o.retired(now), now)
@@ -202,14 +204,14 @@ func (o *object) retired(now time.Time) func(*x509.Certificate) bool {
 }
 
 // write patches the configuration as it was read.
-func (o *object) write(ctx context.Context, config *admissionv1.MutatingWebhookConfiguration, p plan) error {
+func (o *object) write(ctx context.Context, config *configuration, p plan) error {
 	body, err := patch(config, p.bundles)
 	if err != nil {
 		return err
 	}
-	stored, err := o.r.o.Client.Patch(ctx, o.name, types.JSONPatchType, body, metav1.PatchOptions{FieldManager: "istio-sidecar-injector"})
+	stored, err := o.kind.patch(ctx, o.name, body)
 	if apierrors.IsInvalid(err) && o.changedSince(ctx, config) {
-		err = apierrors.NewConflict(schema.GroupResource{Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations"}, o.name, err)
+		err = apierrors.NewConflict(schema.GroupResource{Group: admissionv1.GroupName, Resource: o.kind.resource}, o.name, err)
 	}
 	if err != nil {
 		if kind := kube.Classify(err); kind != kube.Conflict && kind != kube.NotFound {
@@ -218,7 +220,7 @@ func (o *object) write(ctx context.Context, config *admissionv1.MutatingWebhookC
 		return &kube.Error{Verb: "patch", Object: o.describe(), Err: err}
 	}
 	o.r.o.Recorder.Healed("cabundle")
-	o.r.o.Log.Info("caBundle set", "webhookConfiguration", o.name, "cas", p.count, "reason", p.reason)
+	o.r.o.Log.Info("caBundle set", "webhookConfiguration", o.name, "kind", o.kind.resource, "cas", p.count, "reason", p.reason)
 	o.observe(stored)
 	return nil
 }
@@ -226,12 +228,12 @@ func (o *object) write(ctx context.Context, config *admissionv1.MutatingWebhookC
 // changedSince reports whether the configuration is another one than when it was
 // read. The API server answers a patch whose tests fail as it answers one whose
 // result is invalid; only in the first case somebody else was first.
-func (o *object) changedSince(ctx context.Context, read *admissionv1.MutatingWebhookConfiguration) bool {
-	now, err := o.r.o.Client.Get(ctx, o.name, metav1.GetOptions{})
+func (o *object) changedSince(ctx context.Context, read *configuration) bool {
+	now, err := o.kind.get(ctx, o.name)
 	if err != nil {
 		return apierrors.IsNotFound(err)
 	}
-	return now.UID != read.UID || now.ResourceVersion != read.ResourceVersion
+	return now.uid != read.uid || now.resourceVersion != read.resourceVersion
 }
 
 // troubles are what a person should know about the configuration.
@@ -241,13 +243,13 @@ func (o *object) troubles() []trouble.Trouble {
 			return nil // Helm installs it last
 		}
 		return []trouble.Trouble{{
-			Key:     "webhook-deleted " + o.name,
-			Message: o.describe() + " was deleted: no pod is injected until it is there again, which helm upgrade sees to",
+			Key:     o.kind.prefix + "webhook-deleted " + o.name,
+			Message: o.describe() + " was deleted: " + o.kind.deleted,
 		}}
 	}
-	found := entries(o.config, o.r.o.Webhooks)
+	found := o.config.entries(o.webhooks)
 	if len(found) == 0 {
-		return []trouble.Trouble{{Key: "webhook-entry", Message: explainEntries(o.config, o.r.o.Webhooks).Error()}}
+		return []trouble.Trouble{{Key: o.kind.prefix + "webhook-entry", Message: o.kind.explain(o.config, o.webhooks).Error()}}
 	}
 	want := o.r.wanted()
 	if len(want) == 0 {
@@ -257,7 +259,7 @@ func (o *object) troubles() []trouble.Trouble {
 		have, _ := pki.ScanBundle(e.live)
 		for _, ca := range have {
 			if !o.r.o.Ours(ca) && !pki.Contains(want, ca) {
-				return []trouble.Trouble{{Key: "cabundle-foreign", Message: fmt.Sprintf("caBundle of webhook %s in %s holds the CA %s of somebody else; it is kept until it expires at %s",
+				return []trouble.Trouble{{Key: o.kind.prefix + "cabundle-foreign", Message: fmt.Sprintf("caBundle of webhook %s in %s holds the CA %s of somebody else; it is kept until it expires at %s",
 					e.name, o.name, pki.Describe(ca), ca.NotAfter.UTC().Format(time.RFC3339))}}
 			}
 		}
@@ -266,14 +268,14 @@ func (o *object) troubles() []trouble.Trouble {
 }
 
 func (o *object) readFailed(err error) trouble.Trouble {
-	return trouble.Trouble{Key: "webhook-watch", Message: err.Error()}
+	return trouble.Trouble{Key: o.kind.prefix + "webhook-watch", Message: err.Error()}
 }
 
 func (o *object) writeFailed(err error) trouble.Trouble {
-	return trouble.Trouble{Key: "cabundle-patch", Message: err.Error() + "; until it works no pod can be admitted by this webhook"}
+	return trouble.Trouble{Key: o.kind.prefix + "cabundle-patch", Message: err.Error() + "; " + o.kind.unwritten}
 }
 
 func (o *object) budgetSpent() trouble.Trouble {
-	return trouble.Trouble{Key: "cabundle-fight", Message: fmt.Sprintf(
-		"somebody keeps changing the caBundle of %s as soon as it is set: find who else writes it (kubectl get mutatingwebhookconfiguration %s --show-managed-fields -o yaml)", o.name, o.name)}
+	return trouble.Trouble{Key: o.kind.prefix + "cabundle-fight", Message: fmt.Sprintf(
+		"somebody keeps changing the caBundle of %s as soon as it is set: find who else writes it (kubectl get %s %s --show-managed-fields -o yaml)", o.name, o.kind.resource, o.name)}
 }

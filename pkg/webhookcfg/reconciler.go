@@ -11,20 +11,22 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
-
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 )
 
 // Options are what a Reconciler works with. All but Ours are needed.
 type Options struct {
 	// Client needs get, list, watch and patch on the named configurations.
-	Client Configurations
+	Client Configurations[*admissionv1.MutatingWebhookConfiguration, *admissionv1.MutatingWebhookConfigurationList]
 	// Configs and Webhooks name the configurations, and the entries in them, whose
 	// caBundle is kept right.
 	Configs, Webhooks []string
+	// GuardConfigs name the ValidatingWebhookConfigurations whose entry
+	// [GuardWebhook] gets the same caBundle; may be empty. Nothing waits for them:
+	// they are no part of Live, and what fails there fails nothing else.
+	GuardConfigs []string
+	// GuardClient needs the same rights on these; not needed without them.
+	GuardClient Configurations[*admissionv1.ValidatingWebhookConfiguration, *admissionv1.ValidatingWebhookConfigurationList]
 	// Observe only looks: nothing is patched.
 	Observe bool
 	// Ours reports whether this installation made a CA; nil: none.
@@ -37,14 +39,6 @@ type Options struct {
 	Rand       func() float64 // uniform in [0,1)
 	Log        *slog.Logger
 	Recorder   Recorder
-}
-
-// Configurations are the cluster's webhook configurations; clients of client-go
-// fit.
-type Configurations interface {
-	kube.Lister[*admissionv1.MutatingWebhookConfigurationList]
-	Get(ctx context.Context, name string, opts metav1.GetOptions) (*admissionv1.MutatingWebhookConfiguration, error)
-	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (*admissionv1.MutatingWebhookConfiguration, error)
 }
 
 // Recorder is told what happens, for metrics. Implementations are safe for
@@ -63,7 +57,8 @@ type Reconciler struct {
 	*live
 	o       Options
 	changed chan struct{}
-	objects []*object
+	objects []*object // those that Live tells of
+	guards  []*object
 
 	mu   sync.Mutex
 	want []*x509.Certificate
@@ -71,15 +66,22 @@ type Reconciler struct {
 
 // New returns a Reconciler that wants nothing yet.
 func New(o Options) (*Reconciler, error) {
-	if len(o.Configs) == 0 || len(o.Webhooks) == 0 || slices.Contains(o.Configs, "") || slices.Contains(o.Webhooks, "") {
-		return nil, errors.New("name of the webhook configuration or of the webhook is empty: set --webhookConfigName and --webhookName")
+	if len(o.Configs) == 0 || len(o.Webhooks) == 0 || slices.Contains(slices.Concat(o.Configs, o.Webhooks, o.GuardConfigs), "") {
+		return nil, errors.New("name of the webhook configuration or of the webhook is empty: set --webhookConfigName, --webhookName and --validatingWebhookConfigName")
 	}
 	if o.Ours == nil {
 		o.Ours = func(*x509.Certificate) bool { return false }
 	}
 	r := &Reconciler{live: newLive(o.Configs, o.Webhooks), o: o, changed: make(chan struct{}, 1)}
+	ofPods := mutatingKind(o.Client)
 	for _, name := range o.Configs {
-		r.objects = append(r.objects, newObject(r, name))
+		r.objects = append(r.objects, newObject(r, ofPods, name, o.Webhooks, r.live))
+	}
+	if len(o.GuardConfigs) > 0 {
+		ofGuard := validatingKind(o.GuardClient)
+		for _, name := range o.GuardConfigs {
+			r.guards = append(r.guards, newObject(r, ofGuard, name, []string{GuardWebhook}, nil))
+		}
 	}
 	return r, nil
 }
@@ -93,10 +95,13 @@ func (r *Reconciler) Want(cas []*x509.Certificate) {
 	if same {
 		return
 	}
-	for _, o := range r.objects {
+	for _, o := range r.all() {
 		o.loop.Wake()
 	}
 }
+
+// all are the objects of both kinds.
+func (r *Reconciler) all() []*object { return slices.Concat(r.objects, r.guards) }
 
 // wanted are the CAs that Want named last. The slice is not changed by anybody.
 func (r *Reconciler) wanted() []*x509.Certificate {
@@ -108,7 +113,7 @@ func (r *Reconciler) wanted() []*x509.Certificate {
 // Troubles names what is wrong with the configurations now, as the log names it.
 func (r *Reconciler) Troubles() []string {
 	var all []string
-	for _, o := range r.objects {
+	for _, o := range r.all() {
 		all = append(all, o.loop.Troubles()...)
 	}
 	slices.Sort(all)
@@ -131,7 +136,7 @@ func (r *Reconciler) notify() {
 func (r *Reconciler) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
-	for _, o := range r.objects {
+	for _, o := range r.all() {
 		// A loop has no error of its own: it ends with ctx.
 		running.Go(func() { _ = o.loop.Run(ctx) })
 	}
@@ -139,19 +144,28 @@ func (r *Reconciler) Run(ctx context.Context) error {
 }
 
 // Sync reads every configuration, mends it and reads it back, once. A configuration
-// that does not exist is no error.
+// that does not exist is no error. That one of GuardConfigs cannot be mended is
+// only logged: no certificate waits for it, and a server mends it later.
 func (r *Reconciler) Sync(ctx context.Context) error {
 	var errs []error
 	for _, o := range r.objects {
 		errs = append(errs, o.sync(ctx))
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, o := range r.guards {
+		if err := o.sync(ctx); err != nil {
+			r.o.Log.Warn("caBundle not set", "webhookConfiguration", o.name, "kind", o.kind.resource, "error", err, "consequence", o.kind.unwritten)
+		}
+	}
+	return nil
 }
 
 // Pending says what would be patched now, one sentence per configuration.
 func (r *Reconciler) Pending() []string {
 	var out []string
-	for _, o := range r.objects {
+	for _, o := range r.all() {
 		if p := o.plan(r.o.Clock.Now()); len(p.bundles) > 0 {
 			out = append(out, fmt.Sprintf("set caBundle of %s, then of %d CA certificate(s), because %s", o.describe(), p.count, p.reason))
 		}

@@ -90,6 +90,7 @@ func connect(o *options, log *slog.Logger) (certs.Store, *webhookcfg.Reconciler,
 	trust, err := webhookcfg.New(webhookcfg.Options{
 		Client:  clients.MutatingWebhookConfigurations(),
 		Configs: o.webhookConfigName, Webhooks: o.webhookName,
+		GuardClient: clients.ValidatingWebhookConfigurations(), GuardConfigs: o.guardConfigName,
 		Observe: o.print, Ours: o.policy.CA.Is, PruneDelay: o.policy.TrustPropagation,
 		Clock: clock.RealClock{}, Rand: rand.Float64, Log: log, Recorder: certs.NoRecorder{},
 	})

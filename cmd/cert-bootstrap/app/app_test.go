@@ -58,6 +58,8 @@ func TestUsageErrors(t *testing.T) {
 		"bad secret name":  {append(ok, "--secret", "a/b"), []string{`--secret "a/b"`}},
 		"all at once":      {[]string{"--mode", "x", "--timeout", "0s", "--service", ""}, []string{"--mode", "--timeout", "--service", "--namespace"}},
 		"policy":           {append(ok, "--caValidity", "1h", "--certValidity", "2h"), []string{"--caValidity 1h0m0s is shorter than --certValidity 2h0m0s"}},
+		"guard's names":    {append(ok, "--validatingWebhookConfigName", ","), []string{`invalid --validatingWebhookConfigName ","`}},
+		"guard alone":      {append(ok, "--validatingWebhookConfigName", "x", "--webhookConfigName="), []string{"--validatingWebhookConfigName needs --webhookConfigName"}},
 		"renew in no time": {append(ok, "--mode", "renew", "--timeout", "30s"), []string{"--timeout 30s must be more than --trustPropagation 1m0s"}},
 	}
 	for name, tt := range tests {

@@ -14,6 +14,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/webhookcfg"
 )
 
 // The modes: who of several processes does what.
@@ -30,6 +31,7 @@ type options struct {
 	clusterDomain     string
 	webhookConfigName []string
 	webhookName       []string
+	guardConfigName   []string
 	out               string
 	policy            certs.Policy
 	timeout           time.Duration
@@ -42,7 +44,7 @@ const usage = `cert-bootstrap makes the certificates of the injector's webhook s
 
 It reads a Secret. If the certificate in it cannot be used or is due for renewal,
 it makes a new one and writes it back. It then puts the CA into the webhook
-configuration and writes root-cert.pem, cert-chain.pem and key.pem to --out.
+configurations and writes root-cert.pem, cert-chain.pem and key.pem to --out.
 Exit status: 0 the files are good, 1 failure, 2 wrong usage.
 
 Usage: cert-bootstrap --namespace NAMESPACE --secret NAME --service NAME [flags]
@@ -73,6 +75,7 @@ func (o *options) flags(env map[string]string) *pflag.FlagSet {
 	f.StringVar(&o.clusterDomain, "clusterDomain", pki.DefaultClusterDomain, "DNS domain of the cluster")
 	f.StringSliceVar(&o.webhookConfigName, "webhookConfigName", []string{"istio-sidecar-injector"}, "webhook configurations to put the CA into, comma separated; empty: none")
 	f.StringSliceVar(&o.webhookName, "webhookName", []string{"sidecar-injector.istio.io"}, "names of the webhooks in them, comma separated")
+	f.StringSliceVar(&o.guardConfigName, "validatingWebhookConfigName", nil, "ValidatingWebhookConfigurations that get the CA too, in the entry "+webhookcfg.GuardWebhook+", comma separated; nothing waits for them")
 	f.StringVar(&o.out, "out", "/etc/istio/certs", "directory to write the files to; empty: none")
 	f.StringVar(&o.mode, "mode", modeBootstrap, "bootstrap: make what is missing; renew: also finish a change of CA that is due; wait: read only, wait until another process has made a good certificate")
 	f.DurationVar(&o.policy.CAValidity, "caValidity", certs.DefaultCAValidity, "validity of a new CA")
@@ -109,6 +112,12 @@ func (o *options) complete() error {
 	}
 	if len(o.webhookConfigName) > 0 && len(o.webhookName) == 0 {
 		errs = append(errs, errors.New("--webhookName is missing"))
+	}
+	if slices.Contains(o.guardConfigName, "") {
+		errs = append(errs, fmt.Errorf("invalid --validatingWebhookConfigName %q: a name is empty", strings.Join(o.guardConfigName, ",")))
+	}
+	if len(o.guardConfigName) > 0 && len(o.webhookConfigName) == 0 {
+		errs = append(errs, errors.New("--validatingWebhookConfigName needs --webhookConfigName"))
 	}
 	o.policy.Hosts = pki.ServiceHosts(o.service, o.secret.Namespace, o.clusterDomain)
 	o.policy.CommonName = o.service

@@ -13,6 +13,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/serve"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/pki"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/webhookcfg"
 )
 
 // options are the flags' values: what the server is told, and what is worked out
@@ -52,6 +53,7 @@ func (o *options) addServeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.server.Kubeconfig, "kubeconfig", "", "kubeconfig `file` for use outside a cluster; empty uses the pod's service account")
 	f.StringSliceVar(&o.server.WebhookConfigNames, "webhookConfigName", []string{"istio-sidecar-injector"}, "`names` of the MutatingWebhookConfigurations whose caBundle is kept right, comma separated")
 	f.StringVar(&o.server.WebhookName, "webhookName", "sidecar-injector.istio.io", "`name` of the webhook entry in them")
+	f.StringSliceVar(&o.server.GuardConfigNames, "validatingWebhookConfigName", nil, "`names` of the ValidatingWebhookConfigurations whose caBundle is kept right too, in the entry "+webhookcfg.GuardWebhook+", comma separated; nothing waits for them")
 	f.BoolVar(&o.server.ReconcileWebhookConfig, "reconcileWebhookConfig", true, "keep the caBundle right; false needs no API server")
 	f.StringVar(&o.server.InjectConfigMap, "injectConfigMap", "", "`namespace/name` of the ConfigMap (keys config, values) to follow after starting from the files; empty uses the files alone")
 	f.StringVar(&o.server.MeshConfigMap, "meshConfigMap", "", "`namespace/name` of the ConfigMap (key mesh) to follow after starting from the file; empty uses the file alone")
@@ -110,6 +112,9 @@ func (o *options) validate(flags *pflag.FlagSet) error {
 	}
 	if o.server.ReconcileWebhookConfig && (len(o.server.WebhookConfigNames) == 0 || slices.Contains(o.server.WebhookConfigNames, "")) {
 		bad("webhookConfigName", strings.Join(o.server.WebhookConfigNames, ","), "must name a MutatingWebhookConfiguration, or set --reconcileWebhookConfig=false")
+	}
+	if slices.Contains(o.server.GuardConfigNames, "") {
+		bad("validatingWebhookConfigName", strings.Join(o.server.GuardConfigNames, ","), "a name is empty")
 	}
 	if names := o.server.ClientNames; len(names) > 0 && (o.server.ClientCAFile == "" || slices.Contains(names, "")) {
 		bad("clientNames", strings.Join(names, ","), "must be names, and need --clientCAFile")
