@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 
 	// parts of programs
 	"internal/cli":         {},
-	"internal/dryrun":      {"pkg/inject"},
+	"internal/dryrun":      {"internal/podschema", "pkg/inject"},
 	"internal/injectcheck": {},
 	"internal/memlimit":    {},
 

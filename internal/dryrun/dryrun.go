@@ -12,12 +12,14 @@ package dryrun
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -49,10 +51,10 @@ type Server struct {
 	// Strict makes a field that the API server does not know an error. Else it is a
 	// warning: the API server drops the field.
 	Strict bool
-	// Known reports whether the injector knows a field of a pod, such as
-	// "spec.containers.image". What it does not know it has told already, so only
-	// what the API server does not know beside that is told here. Nil knows all.
-	Known func(field string) bool
+	// Asked are fields that the configuration asks for although the injector does not
+	// know them, such as "spec.containers.someNewField". Other fields that it does not
+	// know it has told already.
+	Asked []string
 	// Patience is how long the right to create pods may be missing: an API server
 	// takes a moment to see a role that has just been made.
 	Patience time.Duration
@@ -155,17 +157,32 @@ func (r *run) create(ctx context.Context, p pod, validation string) (err error) 
 // unknown tells of fields that the API server does not know.
 func (r *run) unknown(p pod, fields []string) {
 	for _, field := range fields {
-		if r.Known != nil && !r.Known(withoutIndexes(field)) {
-			continue
-		}
-		if r.Strict {
+		plain := withoutIndexes(field)
+		asked := slices.Contains(r.Asked, plain)
+		switch {
+		case !known(plain) && !asked:
+		case r.Strict && !asked:
 			r.fail(p, problem{field: field, reason: "the API server does not know this field"})
-			continue
-		}
-		if r.once("unknown " + withoutIndexes(field)) {
+		case r.once("unknown " + plain):
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: the API server does not know %s and drops it", p.what, field))
 		}
 	}
+}
+
+// known reports whether the injector knows a field of a pod.
+func known(field string) bool {
+	at := podschema.Pod()
+	for name := range strings.SplitSeq(field, ".") {
+		if at.Elem != nil {
+			at = at.Elem
+		}
+		f := at.Field(name)
+		if f == nil {
+			return false
+		}
+		at = f.Type
+	}
+	return true
 }
 
 // fail tells of a problem, unless another pod has had it.

@@ -101,26 +101,30 @@ sample pod "plain" with the templates sidecar: the API server refuses the inject
 	}
 }
 
-// Unknown fields hide what else is wrong: the pod is sent once more without looking at them.
+// Unknown fields hide what else is wrong: the pod is sent once more without looking at
+// them. Those that the injector does not know it has told itself.
 func TestUnknownFieldsHideNothing(t *testing.T) {
-	answer := func(_ context.Context, _ []byte, opts metav1.CreateOptions) error {
+	c := &creator{answer: func(_ context.Context, _ []byte, opts metav1.CreateOptions) error {
 		if opts.FieldValidation == metav1.FieldValidationStrict {
-			return apierrors.NewBadRequest(`Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.containers[1].imagee", unknown field "spec.told"`)
+			return apierrors.NewBadRequest(`Pod in version "v1" cannot be handled as a Pod: strict decoding error: unknown field "spec.containers[1].stdinOnce", unknown field "spec.told", unknown field "spec.containers[1].someday"`)
 		}
 		return apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", field.ErrorList{field.Required(field.NewPath("spec", "containers").Index(1).Child("image"), "")})
-	}
+	}}
 	trials := []inject.Trial{trial("plain", plainPod), trial("other", `{"spec":{}}`)}
-	known := func(field string) bool { return field != "spec.told" }
-	c := &creator{answer: answer}
-	got := Server{Pods: c, Namespace: "ns", Strict: true, Known: known}.Try(t.Context(), trials)
-	want := `sample pod "plain" with the templates sidecar: the API server refuses the injected pod: spec.containers[1].imagee: the API server does not know this field
-sample pod "plain" with the templates sidecar: the API server refuses the injected pod: spec.containers[1].image: Required value`
-	if messages(got.Errors) != want || got.Tried != 2 {
-		t.Errorf("tried %d, errors:\n%s\nwant:\n%s", got.Tried, messages(got.Errors), want)
+	const (
+		pod     = `sample pod "plain" with the templates sidecar: the API server `
+		noImage = pod + "refuses the injected pod: spec.containers[1].image: Required value"
+		asked   = pod + "does not know spec.containers[1].someday and drops it"
+	)
+	s := Server{Pods: c, Namespace: "ns", Strict: true, Asked: []string{"spec.containers.someday"}}
+	got := s.Try(t.Context(), trials)
+	want := pod + "refuses the injected pod: spec.containers[1].stdinOnce: the API server does not know this field\n" + noImage
+	if messages(got.Errors) != want || !slices.Equal(got.Warnings, []string{asked}) || got.Tried != 2 {
+		t.Errorf("strict: tried %d, errors:\n%s\nwant:\n%s\nwarnings %q", got.Tried, messages(got.Errors), want, got.Warnings)
 	}
-	got = Server{Pods: c, Namespace: "ns", Known: known}.Try(t.Context(), trials)
-	warning := `sample pod "plain" with the templates sidecar: the API server does not know spec.containers[1].imagee and drops it`
-	if len(got.Errors) != 1 || !slices.Equal(got.Warnings, []string{warning}) {
+	s.Strict = false
+	got = s.Try(t.Context(), trials)
+	if messages(got.Errors) != noImage || !slices.Equal(got.Warnings, []string{pod + "does not know spec.containers[1].stdinOnce and drops it", asked}) {
 		t.Errorf("not strict: errors %q, warnings %q", got.Errors, got.Warnings)
 	}
 }

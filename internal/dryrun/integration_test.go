@@ -105,7 +105,7 @@ func TestRealAPIServer(t *testing.T) {
 		{"good", good, ""},
 		{"name", `{"name":"X_Bad","image":"p"}`, refuses + `spec.containers[1].name: Invalid value: "X_Bad": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')`},
 		{"no image, and a volume that is not there", `{"name":"sidecar","volumeMounts":[{"name":"none","mountPath":"/x"}]}`, refuses + "spec.containers[1].image: Required value\n" + refuses + `spec.containers[1].volumeMounts[0].name: Not found: "none"`},
-		{"unknown field, and no image", `{"name":"sidecar","imagee":"p"}`, refuses + "spec.containers[1].imagee: the API server does not know this field\n" + refuses + "spec.containers[1].image: Required value"},
+		{"a field that the injector has told of, and no image", `{"name":"sidecar","imagee":"p"}`, refuses + "spec.containers[1].image: Required value"},
 		{"a name twice", `{"name":"app","image":"p"}`, refuses + `spec.containers[1].name: Duplicate value: "app"`},
 		{"type", `{"name":"sidecar","image":7}`, refuses + `json: cannot unmarshal number into Go struct field Container.spec.containers.image of type string`},
 		{"quantity", `{"name":"sidecar","image":"p","resources":{"limits":{"memory":"many"}}}`, refuses + `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`},
@@ -116,9 +116,9 @@ func TestRealAPIServer(t *testing.T) {
 			q.want(q.server("").Try(t.Context(), with(c.container)), 1, c.errors, "", "")
 		})
 	}
-	t.Run("warned of where that was asked for", func(t *testing.T) {
+	t.Run("a field that was asked for", func(t *testing.T) {
 		s := p.server("")
-		s.Strict = false
+		s.Asked = []string{"spec.containers.someday"}
 		p.want(s.Try(t.Context(), with(`{"name":"sidecar","image":"p","someday":1}`)), 1, "", `sample pod "served" with the templates sidecar: the API server does not know spec.containers[1].someday and drops it`, "")
 	})
 	pods, err := p.admin.CoreV1().Pods(p.namespace).List(t.Context(), metav1.ListOptions{})

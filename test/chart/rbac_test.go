@@ -136,9 +136,14 @@ func TestRights(t *testing.T) {
 func TestTokens(t *testing.T) {
 	objects := install{set: append([]string{"webhook.reconcile=true"}, everyObject...)}.render(t)
 	for _, p := range podsOf(t, objects) {
+		if got := p.spec.AutomountServiceAccountToken; got == nil || !*got {
+			t.Errorf("%s: automountServiceAccountToken %v, want true", p.owner.id(), got)
+		}
+	}
+	for _, p := range podsOf(t, install{set: []string{"validate.enabled=true", "validate.dryRun=false"}}.render(t)) {
 		want := !strings.HasSuffix(p.owner.GetName(), "-validate")
 		if got := p.spec.AutomountServiceAccountToken; got == nil || *got != want {
-			t.Errorf("%s: automountServiceAccountToken %v, want %t", p.owner.id(), got, want)
+			t.Errorf("without dry run, %s: automountServiceAccountToken %v, want %t", p.owner.id(), got, want)
 		}
 	}
 	for _, o := range objects {

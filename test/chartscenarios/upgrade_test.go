@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -154,11 +156,37 @@ func upgradeBadStopped(s *scenario) {
 		} else if !strings.Contains(err.Error(), "pre-upgrade") {
 			s.Errorf("the upgrade was not stopped by its hook: %v", err)
 		}
+		s.validationFailed("template \"sidecar\"")
 		s.inForce("one")
 		// And nothing is in the way of the next good one.
 		s.upgrade(append(validate, s.greeting("two")...)...)
 		s.inForce("two")
 	})
+}
+
+// validationFailed looks at what is left of a validation: the Job that Helm names, with
+// the reason in its log, once, and nothing that may create pods.
+func (s *scenario) validationFailed(reason string) {
+	s.Helper()
+	name := s.release + "-validate"
+	_, err := cluster.Client.BatchV1().Jobs(s.namespace).Get(s.ctx, name, metav1.GetOptions{})
+	s.must(err)
+	pods, err := cluster.Client.CoreV1().Pods(s.namespace).List(s.ctx, metav1.ListOptions{LabelSelector: "job-name=" + name})
+	s.must(err)
+	if len(pods.Items) != 1 {
+		s.Fatalf("%d pods of the Job, want one", len(pods.Items))
+	}
+	log, err := cluster.Client.CoreV1().Pods(s.namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(s.ctx)
+	s.must(err)
+	if strings.Count(string(log), reason) != 1 {
+		s.Errorf("the Job's log does not say %s once:\n%s", reason, log)
+	}
+	if _, err := cluster.Client.RbacV1().RoleBindings(s.namespace).Get(s.ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		s.Errorf("the right to create pods is still there: %v", err)
+	}
+	if _, err := cluster.Client.CoreV1().ServiceAccounts(s.namespace).Get(s.ctx, name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		s.Errorf("the account of the Job is still there: %v", err)
+	}
 }
 
 func rollback(s *scenario) {

@@ -19,6 +19,8 @@ const (
 	serverAccount = "istio-sidecar-injector-service-account"
 	jobAccount    = "istio-sidecar-injector-certs"
 	testAccount   = "istio-sidecar-injector-test"
+	// validateAccount is there while the configuration is validated before an upgrade.
+	validateAccount = "istio-sidecar-injector-validate"
 
 	otherName      = "somebody-elses"
 	otherNamespace = "kube-system"
@@ -110,12 +112,13 @@ func installs() []install {
 			"default":     nil,
 		},
 	}, {
-		name: "job", namespace: byJob, flags: []string{"--set", "certs.bootstrap=job"},
+		name: "job", namespace: byJob, flags: []string{"--set", "certs.bootstrap=job,validate.enabled=true", "--no-hooks"},
 		accounts: map[string][]grant{
-			serverAccount: {keepBundle, namespaces, nodes, configMaps(byJob), secret(byJob)},
-			jobAccount:    {keepBundle, secret(byJob, "update")},
-			testAccount:   {tryPods(byJob)},
-			"default":     nil,
+			serverAccount:   {keepBundle, namespaces, nodes, configMaps(byJob), secret(byJob)},
+			jobAccount:      {keepBundle, secret(byJob, "update")},
+			testAccount:     {tryPods(byJob)},
+			validateAccount: {{resource: "pods", namespace: byJob, verbs: []string{"create"}}},
+			"default":       nil,
 		},
 	}}
 }

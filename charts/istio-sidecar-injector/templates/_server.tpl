@@ -75,6 +75,19 @@ configMap:
       path: ca.crt
 {{- end }}
 
+{{/* What else templates see, for whoever renders them. */}}
+{{- define "istio-sidecar-injector.platformArgs" -}}
+{{- with .Values.global.platform }}
+- --platform={{ . }}
+{{- end }}
+{{- with .Values.global.compliancePolicy }}
+- --compliancePolicy={{ . }}
+{{- end }}
+{{- with .Values.templateEnv }}
+- --templateEnv={{ join "," . }}
+{{- end }}
+{{- end }}
+
 {{- define "istio-sidecar-injector.serverArgs" -}}
 - --injectConfig=/etc/istio/inject/config
 - --injectValues=/etc/istio/inject/values
@@ -97,14 +110,8 @@ configMap:
 - --rotateCertificates={{ include "istio-sidecar-injector.certJob" . | empty }}
 {{ include "istio-sidecar-injector.certFlags" . }}
 {{- end }}
-{{- with .Values.global.platform }}
-- --platform={{ . }}
-{{- end }}
-{{- with .Values.global.compliancePolicy }}
-- --compliancePolicy={{ . }}
-{{- end }}
-{{- with .Values.templateEnv }}
-- --templateEnv={{ join "," . }}
+{{- with include "istio-sidecar-injector.platformArgs" . | trim }}
+{{ . }}
 {{- end }}
 {{- if include "istio-sidecar-injector.authenticatesCallers" . }}
 - --clientCAFile=/etc/istio/client-ca/ca.crt

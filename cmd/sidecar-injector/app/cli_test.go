@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -83,6 +87,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"probe", "--probe-path=/x", "--interval=-1s"}, `invalid --interval "-1s": must be longer than 0, for example 4s`},
 		{[]string{"validate", "extra"}, `unknown command "extra" for "sidecar-injector validate"`},
 		{[]string{"validate", "--platform=aix"}, `invalid --platform "aix"`},
+		{[]string{"validate", "--dry-run=client"}, `invalid --dry-run "client": must be "none" or "server"`},
+		{[]string{"validate", "--dry-run=server"}, `invalid --namespace "": must name the namespace of the dry runs`},
+		{[]string{"validate", "--dry-run=server", "--namespace=a/b"}, `invalid --namespace "a/b": must name the namespace of the dry runs`},
 		{[]string{"--reconcileWebhookConfig=maybe"}, `invalid --reconcileWebhookConfig "maybe": must be true or false`},
 		{[]string{"probe", "--interval=4"}, `invalid --interval "4": must be a duration`},
 	} {
@@ -242,6 +249,37 @@ func TestValidate(t *testing.T) {
 	status, _, stderr = invoke(t, append([]string{"validate"}, files...)...)
 	if status != 1 || !strings.Contains(stderr, "sidecar") {
 		t.Errorf("a template that fails: exit status %d, %s", status, stderr)
+	}
+}
+
+// The API server is asked about a good configuration only, so nothing is said twice.
+func TestValidateWithDryRun(t *testing.T) {
+	s := newSite(t)
+	var asked atomic.Int32
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Method != http.MethodPost || r.URL.Path != "/api/v1/namespaces/mesh/pods" || r.URL.Query().Get("dryRun") != "All" {
+			t.Errorf("%s %s", r.Method, r.URL)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,"message":"is invalid","details":{"kind":"Pod","causes":[{"field":"spec.containers[1].image","message":"Required value"}]}}`)
+	}))
+	defer api.Close()
+	kubeconfig := filepath.Join(t.TempDir(), "config")
+	must(t, os.WriteFile(kubeconfig, fmt.Appendf(nil, "{clusters: [{name: a, cluster: {server: %q}}], contexts: [{name: a, context: {cluster: a}}], current-context: a}", api.URL), 0o600))
+	args := append([]string{"validate", "--dry-run=server", "--namespace=mesh", "--kubeconfig=" + kubeconfig}, s.args()[:3]...)
+
+	status, stdout, stderr := invoke(t, args...)
+	const want = "the API server refuses the injected pod: spec.containers[1].image: Required value\n"
+	if status != 1 || stdout != "" || strings.Count(stderr, want) != 1 || asked.Load() == 0 {
+		t.Errorf("exit status %d after %d calls, %q, %q", status, asked.Load(), stdout, stderr)
+	}
+
+	asked.Store(0)
+	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "enabled", "sometimes")})
+	if status, _, stderr := invoke(t, args...); status != 1 || strings.Count(stderr, "sometimes") != 1 || asked.Load() != 0 {
+		t.Errorf("a bad configuration: exit status %d after %d calls, %q", status, asked.Load(), stderr)
 	}
 }
 
