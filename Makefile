@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac hostile image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac podcheck hostile image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,7 +130,7 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 ## ---- prove it
 
 test: lint licences reproducible-short unit race-short conformance chart integration hostile e2e e2e-chart ct ## everything that proves the project
-	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers hostile e2e e2e-chart ct)
+	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers podcheck hostile e2e e2e-chart ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
@@ -190,8 +190,11 @@ fuzz: ## every fuzz target for FUZZTIME each
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
 # Against a real control plane, without a node: some seconds to start.
-integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-callers ## certificates under load and under attack, who may touch them, and who is answered
+integration: e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-callers podcheck ## certificates under load and under attack, who may touch them, and who is answered
 	scripts/with-cluster.sh integration $(GO) test -tags integration -count=1 ./cmd/... ./pkg/inject ./internal/dryrun
+
+podcheck: ## what is said about pods, compared with what an API server says about them
+	@$(call measured,podcheck,scripts/with-cluster.sh podcheck $(GO) test -tags integration -count=1 -v -run TestAgainstAPIServer ./internal/podcheck)
 
 e2e-rotation: build ## pods created without a pause while leaf and CA rotate
 	@$(call measured,rotation,$(GO) test -tags integration -count=1 -timeout 10m ./test/rotation)

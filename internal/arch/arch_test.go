@@ -15,7 +15,7 @@ import (
 // one without deciding its place.
 var mayImport = map[string][]string{
 	// pure
-	"pkg/config":      {"internal/aliases", "internal/cut"},
+	"pkg/config":      {"internal/aliases", "internal/cut", "internal/nearest"},
 	"pkg/decide":      {"internal/cut"},
 	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
 	"pkg/merge":       {"internal/aliases", "internal/podschema", "internal/quantity", "pkg/podmodel"},
@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
-	"pkg/inject": {"internal/aliases", "internal/cut", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
+	"pkg/inject": {"internal/aliases", "internal/cut", "internal/nearest", "internal/podcheck", "internal/podschema", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
 	"pkg/admission": {"internal/cut", "internal/fair", "pkg/decide", "pkg/inject"},
@@ -73,6 +73,8 @@ var mayImport = map[string][]string{
 	"internal/follower":  {"internal/kube", "internal/trouble"},
 	"internal/hook":      {},
 	"internal/kube":      {},
+	"internal/nearest":   {},
+	"internal/podcheck":  {"internal/nearest"},
 	"internal/podschema": {},
 	"internal/quantity":  {"internal/cut"},
 	"internal/rungroup":  {},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestKeysThatAreTakenForMistakes(t *testing.T) {
 		{long, long[1:], true},
 		{long + "l", long, false}, // longer than any key: not compared
 	} {
-		if got := similar(tc.a, tc.b); got != tc.want {
+		if got := nearest.Of(tc.a, []string{tc.b}) == tc.b; got != tc.want {
 			t.Errorf("%q and %q: similar %v, want %v", tc.a, tc.b, got, tc.want)
 		}
 	}

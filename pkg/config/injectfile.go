@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
 )
 
 // knownKeys are the top-level keys of the injection configuration, of both
@@ -127,11 +128,9 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 // because the setting that was meant would have no effect and nobody would notice.
 // Any other becomes a note, because installations have keys for other readers.
 func (p *injectParser) unknown(key string, k *yaml.Node) {
-	for _, known := range knownKeys() {
-		if similar(key, known) {
-			p.r.errorf(k.Line, key, "unknown key, did you mean %q?", known)
-			return
-		}
+	if known := nearest.Of(key, knownKeys()); known != "" {
+		p.r.errorf(k.Line, key, "unknown key, did you mean %q?", known)
+		return
 	}
 	p.r.notef(k.Line, key, "unknown key, ignored")
 }
@@ -300,29 +299,3 @@ func names[V any](m map[string]V) string {
 
 // maxListed is how many names a message lists.
 const maxListed = 20
-
-// similar reports whether two names differ by case, or by at most two letters
-// added, dropped or changed.
-func similar(a, b string) bool {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	if len(a) > 64 || len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return false
-	}
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := range len(a) {
-		cur := make([]int, len(b)+1)
-		cur[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
-		}
-		prev = cur
-	}
-	return prev[len(b)] <= 2
-}
