@@ -50,8 +50,9 @@ var mayImport = map[string][]string{
 	// parts of the server
 	"internal/clientauth":  {"internal/bounded", "internal/cut", "internal/rungroup", "pkg/pki", "pkg/reload"},
 	"internal/clusterinfo": {"internal/follower", "internal/kube", "internal/trouble"},
+	"internal/guard":       {"internal/source", "pkg/admission", "pkg/config", "pkg/decide", "pkg/inject"},
 	"internal/serve": {
-		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/kube", "internal/rungroup",
+		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/guard", "internal/kube", "internal/rungroup",
 		"internal/servingcert", "internal/source", "internal/trouble", "pkg/admission", "pkg/certs", "pkg/decide", "pkg/health", "pkg/inject", "pkg/metrics", "pkg/server",
 	},
 	"internal/servingcert": {"internal/kube", "internal/rungroup", "pkg/certs", "pkg/metrics", "pkg/pki", "pkg/reload", "pkg/webhookcfg"},

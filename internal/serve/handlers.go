@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/buildinfo"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/guard"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/admission"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/metrics"
@@ -21,7 +22,7 @@ const healthPath = "/healthz"
 // webhookHandler serves the TLS port. It does its own routing: the standard
 // mux answers a path such as /inject//x by a redirect, and API servers follow
 // none.
-func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.Logger, limits admission.Limits, turnedAway func(*admission.Rejection)) http.Handler {
+func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.Logger, limits admission.Limits, turnedAway func(*admission.Rejection), ownConfiguration http.Handler) http.Handler {
 	inject := admission.NewHandler(admission.Config{
 		Engine:   func() admission.Engine { return configuration.Current() },
 		Observe:  observer(m, log),
@@ -35,6 +36,8 @@ func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.
 		switch {
 		case r.URL.Path == "/inject", strings.HasPrefix(r.URL.Path, "/inject/"):
 			inject.ServeHTTP(w, r)
+		case r.URL.Path == guard.Path:
+			ownConfiguration.ServeHTTP(w, r)
 		case r.URL.Path == healthPath:
 			_, _ = io.WriteString(w, "ok\n")
 		default:

@@ -62,6 +62,8 @@ type Options struct {
 	WebhookConfigNames        []string
 	WebhookName               string
 	GuardConfigNames          []string
+	// InjectorImage is the image that this server runs, see [guard.Options].
+	InjectorImage string
 
 	// ClientCAFile holds the CAs of callers; empty: callers need no certificate.
 	ClientCAFile string
@@ -168,7 +170,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	}
 	webhook, err := server.Listen(server.Options{
 		Name: "webhook", Flag: "--port", Address: fmt.Sprintf(":%d", o.Port),
-		Handler: webhookHandler(configuration, m, o.Log, o.Limits, turnedAway.call),
+		Handler: webhookHandler(configuration, m, o.Log, o.Limits, turnedAway.call, configurationGuard(o, api, configuration, m, turnedAway.call)),
 		TLS:     tlsConfig,
 		Refused: turnedAway.connection,
 		Delay:   o.ShutdownDelay, Timeout: o.ShutdownTimeout, Log: o.Log,

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,21 +47,34 @@ var errTooLong = fmt.Errorf("loading takes longer than the %s that it may: there
 // load compiles and tries the documents when their turn has come. The error is that
 // of ctx when that ends before, and says nothing about the documents then.
 func (c *compiler) load(ctx context.Context, s config.Sources) (*inject.Snapshot, inject.Findings, error) {
-	leave, err := enter(ctx, c.turn)
+	var snapshot *inject.Snapshot
+	findings, err := c.judge(ctx, func(bound context.Context) (f inject.Findings) {
+		snapshot, f = inject.Load(bound, s, c.options)
+		return f
+	})
 	if err != nil {
 		return nil, inject.Findings{}, err
+	}
+	return snapshot, findings, nil
+}
+
+// judge calls a function that looks at documents, when their turn has come.
+func (c *compiler) judge(ctx context.Context, look func(context.Context) inject.Findings) (inject.Findings, error) {
+	leave, err := enter(ctx, c.turn)
+	if err != nil {
+		return inject.Findings{}, err
 	}
 	defer leave()
 	bound, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	snapshot, findings := inject.Load(bound, s, c.options)
+	findings := look(bound)
 	switch {
 	case ctx.Err() != nil:
-		return nil, inject.Findings{}, fmt.Errorf("compiling the configuration: %w", ctx.Err())
+		return inject.Findings{}, fmt.Errorf("compiling the configuration: %w", ctx.Err())
 	case bound.Err() != nil:
-		return nil, inject.Findings{Errors: []error{errTooLong}}, nil
+		return inject.Findings{Errors: []error{errTooLong}}, nil
 	}
-	return snapshot, findings, nil
+	return findings, nil
 }
 
 // Try judges a configuration as the server would judge it, without serving it: with
@@ -68,12 +82,56 @@ func (c *compiler) load(ctx context.Context, s config.Sources) (*inject.Snapshot
 // ctx ends before, its error is the only one, wrapped, and nothing is said about the
 // configuration.
 func (s *Source) Try(ctx context.Context, c config.Sources) inject.Findings {
-	leave, err := enter(ctx, s.compiler.tries)
+	return s.compiler.try(ctx, func(bound context.Context) inject.Findings {
+		_, f := inject.Load(bound, c, s.compiler.options)
+		return f
+	})
+}
+
+// TryInjection judges the documents of the injection ConfigMap alone, where the mesh
+// configuration that belongs to them is not known: templates are compiled and not
+// tried. It is bounded as Try is.
+func (s *Source) TryInjection(ctx context.Context, injection *corev1.ConfigMap) inject.Findings {
+	return s.compiler.try(ctx, func(bound context.Context) inject.Findings {
+		return inject.LoadUntried(bound, FromConfigMaps(injection, nil), s.compiler.options)
+	})
+}
+
+// TryMesh judges the mesh configuration alone, where the injection configuration that
+// belongs to it is not known. That says which dialect the mesh configuration is
+// written in, so the mesh configuration is good when it is in either.
+func (s *Source) TryMesh(ctx context.Context, mesh *corev1.ConfigMap) inject.Findings {
+	return s.compiler.try(ctx, func(bound context.Context) inject.Findings {
+		current := parseMesh(bound, mesh, "{policy: enabled, templates: {any: ''}}")
+		if len(current.Errors) == 0 || len(parseMesh(bound, mesh, "{policy: enabled, template: any}").Errors) == 0 {
+			return inject.Findings{}
+		}
+		return current
+	})
+}
+
+// parseMesh reads a mesh configuration beside an injection configuration.
+func parseMesh(ctx context.Context, mesh *corev1.ConfigMap, injection string) (f inject.Findings) {
+	sources := FromConfigMaps(nil, mesh)
+	sources.Inject = config.Source{Name: "any", Data: []byte(injection)}
+	switch _, err := config.ParseContext(ctx, sources); joined := err.(type) {
+	case nil:
+	case interface{ Unwrap() []error }:
+		f.Errors = joined.Unwrap()
+	default:
+		f.Errors = []error{err}
+	}
+	return f
+}
+
+// try is judge for what nobody serves. When ctx ends before, its error is the only one.
+func (c *compiler) try(ctx context.Context, look func(context.Context) inject.Findings) inject.Findings {
+	leave, err := enter(ctx, c.tries)
 	if err != nil {
 		return inject.Findings{Errors: []error{err}}
 	}
 	defer leave()
-	_, findings, err := s.compiler.load(ctx, c)
+	findings, err := c.judge(ctx, look)
 	if err != nil {
 		return inject.Findings{Errors: []error{err}}
 	}
@@ -88,6 +146,27 @@ func FromConfigMaps(injection, mesh *corev1.ConfigMap) config.Sources {
 		Values: fromConfigMap(injection, keyValues).source(),
 		Mesh:   fromConfigMap(mesh, keyMesh).source(),
 	}
+}
+
+// Generation is the text by which a ConfigMap says which other one it belongs to; empty
+// when it does not say.
+func Generation(cm *corev1.ConfigMap) string {
+	return documents{keyGeneration: fromConfigMap(cm, keyGeneration)}.generation()
+}
+
+// MissingKeys returns the keys that the server needs of the two ConfigMaps and that
+// they lack. Of a nil ConfigMap it needs none.
+func MissingKeys(injection, mesh *corev1.ConfigMap) (missing []string) {
+	for key, cm := range map[string]*corev1.ConfigMap{keyInject: injection, keyMesh: mesh} {
+		if cm == nil {
+			continue
+		}
+		if _, ok := cm.Data[key]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	slices.Sort(missing)
+	return missing
 }
 
 func fromConfigMap(cm *corev1.ConfigMap, key string) document {

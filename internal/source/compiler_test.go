@@ -96,3 +96,46 @@ func TestFromConfigMaps(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// What one ConfigMap says by itself is judged without the other one.
+func TestTryAlone(t *testing.T) {
+	s := &Source{compiler: newCompiler(inject.Options{})}
+	of := func(key, text string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "x"}, Data: map[string]string{key: text}}
+	}
+	failing := oneTemplate(`{{ fail "for want of a mesh configuration" }}`)
+	for name, tt := range map[string]struct {
+		findings inject.Findings
+		want     string
+	}{
+		"a template that cannot be compiled":       {s.TryInjection(t.Context(), of("config", oneTemplate("{{ nope }}"))), "nope"},
+		"a template that fails":                    {s.TryInjection(t.Context(), of("config", failing)), ""},
+		"the same, tried":                          {s.Try(t.Context(), FromConfigMaps(of("config", failing), of("mesh", "{}"))), "for want of a mesh configuration"},
+		"a mesh configuration":                     {s.TryMesh(t.Context(), of("mesh", "trustDomain: a.example")), ""},
+		"one of the classic dialect":               {s.TryMesh(t.Context(), of("mesh", "mixerCheckServer: x\ndefaultConfig: {zipkinAddress: z}")), ""},
+		"a field of the wrong type":                {s.TryMesh(t.Context(), of("mesh", "trustDomain: [1]")), "ns/x:mesh:1: trustDomain"},
+		"two errors of a mesh configuration, each": {s.TryMesh(t.Context(), of("mesh", "trustDomain: [1]\nrootNamespace: {}")), "rootNamespace"},
+	} {
+		err := tt.findings.Err()
+		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestMissingKeys(t *testing.T) {
+	both := &corev1.ConfigMap{Data: map[string]string{"config": "", "mesh": ""}}
+	for name, tt := range map[string]struct {
+		injection, mesh *corev1.ConfigMap
+		want            string
+	}{
+		"all there":             {both, both, ""},
+		"none":                  {&corev1.ConfigMap{}, &corev1.ConfigMap{}, "config mesh"},
+		"the mesh alone":        {nil, &corev1.ConfigMap{}, "mesh"},
+		"values are not needed": {&corev1.ConfigMap{Data: map[string]string{"config": ""}}, nil, ""},
+	} {
+		if got := strings.Join(MissingKeys(tt.injection, tt.mesh), " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -34,7 +34,7 @@ func (c *call) readBody(w http.ResponseWriter, r *http.Request, buf *bytes.Buffe
 	if c.bytes, err = c.hold(c.room.bytes, limitBytes, 0); err != nil {
 		return err
 	}
-	body := http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	body := http.MaxBytesReader(w, r.Body, c.room.maxBody)
 	for received := paceBytes; ; {
 		if received >= paceBytes { // within the time: the next part has its own
 			received = 0
@@ -126,7 +126,7 @@ func (c *call) bodyError(err error) error {
 	var yielded *Rejection
 	switch {
 	case errors.As(err, &large):
-		return tooLarge()
+		return c.room.tooLarge()
 	case errors.As(context.Cause(c.ctx), &yielded) && yielded.Limit != limitTime:
 		return yielded
 	case errors.Is(err, os.ErrDeadlineExceeded):

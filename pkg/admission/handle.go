@@ -12,16 +12,16 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
-// handle answers a review's request and reports on it. It never panics: a panic
+// handlePod answers a review's request and reports on it. It never panics: a panic
 // below denies this one pod, because a pod let in without its sidecar may do more
 // harm than one that its owner sees denied. Nothing here waits; ctx ends the
 // engine's work when nobody wants its answer any more.
-func (h *handler) handle(ctx context.Context, req *request, path string) (resp response, ev Event) {
+func (h *handler) handlePod(ctx context.Context, req *request, path string) (resp response, ev Event) {
 	ev = Event{UID: req.UID, Namespace: req.Namespace, Name: req.Name, DryRun: req.DryRun}
 	defer func() {
 		if p := recover(); p != nil {
 			ev.Error, ev.Stack = fmt.Sprintf("panic: %v", p), stack()
-			resp = panicked(req.UID)
+			resp = panicked(req.UID, "pod")
 		}
 		resp.UID = req.UID
 		ev.Decision, ev.Outcome, ev.Message = resp.decision.Code, resp.decision.Outcome, resp.decision.Message
@@ -55,7 +55,7 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 	switch {
 	case errors.As(result.Err, &bug):
 		ev.Error, ev.Stack = fmt.Sprintf("panic: %v", bug.Value), bug.Stack
-		resp = panicked(req.UID)
+		resp = panicked(req.UID, "pod")
 	case result.Decision.Outcome == decide.Refuse:
 		resp = refused(result.Decision)
 	default:
@@ -67,13 +67,13 @@ func (h *handler) handle(ctx context.Context, req *request, path string) (resp r
 	return resp, ev
 }
 
-// panicked answers for a pod at which the injector failed. What the panic says may
-// hold parts of the pod, so it goes into the log alone.
-func panicked(uid string) response {
+// panicked answers for a pod, or another object, at which the injector failed. What the
+// panic says may hold parts of it, so it goes into the log alone.
+func panicked(uid, what string) response {
 	return refused(decide.Decision{
 		Code:    decide.Internal,
 		Outcome: decide.Refuse,
-		Message: "the sidecar injector failed on this pod, which is a fault of its own: its log has the details under this request's uid " + cut.Line(uid, maxQuoted),
+		Message: "the sidecar injector failed on this " + what + ", which is a fault of its own: its log has the details under this request's uid " + cut.Line(uid, maxQuoted),
 	})
 }
 

@@ -65,6 +65,14 @@ type Config struct {
 // NewHandler returns the handler for POST /inject and the paths below it. What
 // follows /inject in the path is the engine's to read.
 func NewHandler(cfg Config) http.Handler {
+	h := newHandler(cfg, max(cfg.Parallel, minKept))
+	h.handle, h.cost = h.handlePod, inject.MemoryFor
+	return h
+}
+
+// newHandler returns a handler that does not know yet what it decides, and keeps so
+// many buffers.
+func newHandler(cfg Config, buffers int) *handler {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -77,17 +85,16 @@ func NewHandler(cfg Config) http.Handler {
 	if cfg.Rejected == nil {
 		cfg.Rejected = func(*Rejection) {}
 	}
-	return &handler{
-		cfg:     cfg,
-		room:    newRoom(cfg.Limits, cfg.Parallel),
-		buffers: make(chan *bytes.Buffer, max(cfg.Parallel, minKept)),
-	}
+	return &handler{cfg: cfg, room: newRoom(cfg.Limits, cfg.Parallel), buffers: make(chan *bytes.Buffer, buffers)}
 }
 
 type handler struct {
 	cfg     Config
 	room    *room
 	buffers chan *bytes.Buffer // for other requests to use
+	// cost estimates the memory that a review takes, and handle decides about it.
+	cost   func(body []byte) int64
+	handle func(ctx context.Context, req *request, path string) (response, Event)
 }
 
 // httpError is why a call is answered with an HTTP error and not with a review.
@@ -168,7 +175,7 @@ func writeError(w http.ResponseWriter, err *httpError) {
 // serve reads a call's body into buf and then, where the body was, writes the
 // answer. The event of an error has no more than what a panic left.
 func (h *handler) serve(c *call, w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (Event, error) {
-	if err := checkCall(r); err != nil {
+	if err := h.room.checkCall(r); err != nil {
 		return Event{}, err
 	}
 	if err := c.readBody(w, r, buf); err != nil {
@@ -179,7 +186,7 @@ func (h *handler) serve(c *call, w http.ResponseWriter, r *http.Request, buf *by
 	}
 	h.cfg.InFlight(1)
 	defer h.cfg.InFlight(-1)
-	done, err := c.begin(inject.MemoryFor(buf.Bytes()))
+	done, err := c.begin(h.cost(buf.Bytes()))
 	if err != nil {
 		return Event{}, err
 	}
@@ -235,15 +242,15 @@ func (h *handler) release(buf *bytes.Buffer) {
 }
 
 // checkCall checks what is known before the body is read.
-func checkCall(r *http.Request) error {
+func (m *room) checkCall(r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return &httpError{http.StatusMethodNotAllowed, fmt.Sprintf("method %s is not allowed here: use POST", cut.Line(r.Method, maxQuoted))}
 	}
 	if contentType := r.Header.Get("Content-Type"); !isJSON(contentType) {
 		return &httpError{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q is not understood: use application/json", cut.Line(contentType, maxQuoted))}
 	}
-	if r.ContentLength > maxBodyBytes {
-		return tooLarge()
+	if r.ContentLength > m.maxBody {
+		return m.tooLarge()
 	}
 	return nil
 }
@@ -256,6 +263,6 @@ func isJSON(contentType string) bool {
 	return err == nil && media == "application/json"
 }
 
-func tooLarge() *httpError {
-	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a pod that can be stored is", maxBodyBytes)}
+func (m *room) tooLarge() *httpError {
+	return &httpError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes: no AdmissionReview of a %s that can be stored is", m.maxBody, m.what)}
 }

@@ -95,6 +95,9 @@ type room struct {
 	bytes, giants   *fair.Pool // bytes of bodies and answers up to smallBody, and of larger ones
 	small, large    *fair.Gate // turns of work, for pods of at most smallCost and for others
 	paceTime        time.Duration
+	// maxBody is the largest body that is read, and what names what no such body holds.
+	maxBody int64
+	what    string
 }
 
 func newRoom(l Limits, parallel int) *room {
@@ -116,6 +119,7 @@ func newRoom(l Limits, parallel int) *room {
 		bytes: fair.NewPool(l.Bytes / 2), giants: fair.NewPool(l.Bytes - l.Bytes/2),
 		small: fair.NewGate(l.Work/smallShare, parallel), large: fair.NewGate(l.Work-l.Work/smallShare, parallel),
 		paceTime: paceTime,
+		maxBody:  maxBodyBytes, what: "pod",
 	}
 }
 

@@ -47,6 +47,21 @@ type status struct {
 	Message string `json:"message"`
 	Reason  string `json:"reason"`
 	Code    int    `json:"code"`
+	// Details, as metav1.StatusDetails: nil where the message says all.
+	Details *details `json:"details,omitempty"`
+}
+
+// details are what tools show of a refused object, kubectl edit nothing else.
+type details struct {
+	Name   string  `json:"name,omitempty"`
+	Kind   string  `json:"kind,omitempty"`
+	Causes []cause `json:"causes,omitempty"`
+}
+
+type cause struct {
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	Field   string `json:"field,omitempty"`
 }
 
 // allowed lets the object in unchanged.

@@ -19,7 +19,7 @@ const (
 )
 
 // review is the part of an AdmissionReview that is needed here. The types of
-// k8s.io/api would also decode old objects, options and user information.
+// k8s.io/api would also decode options and user information.
 type review struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -35,6 +35,7 @@ type request struct {
 	Name        string           `json:"name"`
 	DryRun      bool             `json:"dryRun"`
 	Object      rawObject        `json:"object"`
+	OldObject   rawObject        `json:"oldObject"`
 }
 
 type groupVersionKind struct {
@@ -70,6 +71,14 @@ func (o *rawObject) of(body []byte) { o.text = body[o.start:o.end:o.end] }
 
 // missing reports whether the review has no object.
 func (o *rawObject) missing() bool { return len(o.text) == 0 || string(o.text) == "null" }
+
+// json is the object's text; nil when there is none.
+func (o *rawObject) json() []byte {
+	if o.missing() {
+		return nil
+	}
+	return o.text
+}
 
 // createsPod reports whether a pod is being created. A field that the review
 // leaves out counts as said, because some tools send the object alone.
@@ -109,6 +118,7 @@ func decodeReview(body []byte) (*review, error) {
 		return nil, errors.New("the AdmissionReview has no request: set field request")
 	}
 	r.Request.Object.of(body)
+	r.Request.OldObject.of(body)
 	return r, nil
 }
 

@@ -40,6 +40,27 @@ func (f *Findings) warn(full, public string) {
 // the trial has found errors. When ctx ends before the end, there is an error that
 // wraps that of ctx.
 func Load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Findings) {
+	s, f := load(ctx, sources, o)
+	if s != nil {
+		s.judge(ctx, &f)
+	}
+	return s, f
+}
+
+// LoadUntried is Load without the trial: for a part of a configuration whose other
+// parts are not known, on which the outcome of a trial depends.
+func LoadUntried(ctx context.Context, sources config.Sources, o Options) Findings {
+	s, f := load(ctx, sources, o)
+	if s != nil {
+		for _, note := range s.Warnings() {
+			f.warn(note, note)
+		}
+	}
+	return f
+}
+
+// load parses a configuration and compiles its templates.
+func load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Findings) {
 	var f Findings
 	cfg, err := config.ParseContext(ctx, sources)
 	f.Errors = each(err)
@@ -55,7 +76,6 @@ func Load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Fi
 		f.Errors = each(err)
 		return nil, f
 	}
-	s.judge(ctx, &f)
 	return s, f
 }
 

@@ -21,6 +21,7 @@ type Metrics struct {
 	injection
 	serving
 	reloads
+	guard
 	certificates
 	state
 }
@@ -33,6 +34,7 @@ func New(build Build, now func() time.Time) *Metrics {
 		injection:    newInjection(),
 		serving:      newServing(),
 		reloads:      newReloads(),
+		guard:        newGuard(),
 		certificates: newCertificates(now),
 		state:        newState(),
 	}
@@ -48,6 +50,7 @@ func New(build Build, now func() time.Time) *Metrics {
 	m.registry.MustRegister(m.injection.all()...)
 	m.registry.MustRegister(m.serving.all()...)
 	m.registry.MustRegister(m.reloads.all()...)
+	m.registry.MustRegister(m.guard.all()...)
 	m.registry.MustRegister(m.certificates.all()...)
 	m.registry.MustRegister(m.state.all()...)
 	return m

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/guard"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/serve"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/certs"
@@ -57,6 +58,7 @@ func (o *options) addServeFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.server.ReconcileWebhookConfig, "reconcileWebhookConfig", true, "keep the caBundle right; false needs no API server")
 	f.StringVar(&o.server.InjectConfigMap, "injectConfigMap", "", "`namespace/name` of the ConfigMap (keys config, values) to follow after starting from the files; empty uses the files alone")
 	f.StringVar(&o.server.MeshConfigMap, "meshConfigMap", "", "`namespace/name` of the ConfigMap (key mesh) to follow after starting from the file; empty uses the file alone")
+	f.StringVar(&o.server.InjectorImage, "injectorImage", "", "`image` that this server runs: a ConfigMap whose annotation "+guard.StampAnnotation+" names another one is not judged before it is stored")
 	f.StringVar(&o.server.CertSecret, "certSecret", "", "`namespace/name` of the Secret that holds the certificates, to watch and rotate; empty uses the files alone")
 	f.BoolVar(&o.rotateCertificates, "rotateCertificates", true, "renew what is in --certSecret; false only follows it, for when something else renews it")
 	f.StringVar(&o.server.Service, "service", "", "`name` of the Service that certificates in --certSecret are made for; empty keeps the names in --tlsCertFile")

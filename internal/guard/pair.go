@@ -1,0 +1,187 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/admission"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
+)
+
+// readTime bounds the reading of the other ConfigMap: an API server that is asking
+// right now answers within milliseconds, and the rest of the time is for judging.
+const readTime = 3 * time.Second
+
+// StampAnnotation is what the chart writes on both ConfigMaps: the image of the server
+// that they are for. A server that runs another one leaves the judgement to that.
+const StampAnnotation = "sidecar.istio.io/injector-image"
+
+// chartLabel names the chart's version on every object of it.
+const chartLabel = "helm.sh/chart"
+
+// otherVersion says why the ConfigMap is for another version of the injector; empty
+// when it is not. Without a stamp it is for whoever runs, unless the stamp is gone
+// because another version of the chart wrote it: one from before there were stamps,
+// which a rollback brings back.
+func (g *guard) otherVersion(stored, old *corev1.ConfigMap) string {
+	switch stamp := stored.Annotations[StampAnnotation]; {
+	case stamp != "" && g.Image != "" && stamp != g.Image:
+		return fmt.Sprintf("annotation %s says that it is for %s, and this server is %s", StampAnnotation, stamp, g.Image)
+	case stamp == "" && old != nil && old.Annotations[StampAnnotation] != "" && stored.Labels[chartLabel] != old.Labels[chartLabel]:
+		return fmt.Sprintf("it comes from chart %q without annotation %s, and replaces what comes from %q", stored.Labels[chartLabel], StampAnnotation, old.Labels[chartLabel])
+	}
+	return ""
+}
+
+// incomplete returns an error for each key that the server needs and that the
+// ConfigMap lacks.
+func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) (errs []error) {
+	var injection, mesh *corev1.ConfigMap
+	if name == g.Injection {
+		injection = cm
+	}
+	if name == g.Mesh {
+		mesh = cm
+	}
+	for _, key := range source.MissingKeys(injection, mesh) {
+		errs = append(errs, fmt.Errorf("configmap %s has no key %s", name, key))
+	}
+	return errs
+}
+
+// look judges the ConfigMap with the other one, or alone where the two do not belong
+// together or the other one cannot be read.
+func (g *guard) look(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
+	if g.Injection == g.Mesh {
+		return verdict(name, g.Judge.Try(ctx, source.FromConfigMaps(cm, cm)), "")
+	}
+	other, reason := g.other(ctx, cm, name)
+	if other == nil {
+		return verdict(name, g.alone(ctx, cm, name), reason)
+	}
+	findings := g.Judge.Try(ctx, g.pair(cm, other, name))
+	if len(findings.Errors) == 0 {
+		return verdict(name, findings, "")
+	}
+	// What is wrong with the other one by itself is not mended by refusing this one, and
+	// could never be mended if each were refused because of the other.
+	if theirs := g.alone(ctx, other, g.counterpart(name)); len(theirs.Errors) > 0 {
+		return verdict(name, g.alone(ctx, cm, name), fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name)))
+	}
+	return verdict(name, findings, "")
+}
+
+func (g *guard) counterpart(name types.NamespacedName) types.NamespacedName {
+	if name == g.Injection {
+		return g.Mesh
+	}
+	return g.Injection
+}
+
+// other returns the other ConfigMap, or nil where this one must be judged alone, with
+// the reason to be told, if any.
+func (g *guard) other(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) (*corev1.ConfigMap, string) {
+	of := g.counterpart(name)
+	if of.Name == "" || g.Read == nil {
+		return nil, "the injector has the other part of its configuration from files"
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	other, err := g.Read(ctx, of)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Sprintf("configmap %s does not exist", of)
+	case err != nil:
+		return nil, fmt.Sprintf("configmap %s cannot be read: %v", of, err)
+	case g.otherVersion(other, nil) != "":
+		return nil, fmt.Sprintf("configmap %s is for another version of the injector", of)
+	case len(g.incomplete(other, of)) > 0:
+		return nil, g.incomplete(other, of)[0].Error()
+	case source.Generation(cm) != "" && source.Generation(other) != "" && source.Generation(cm) != source.Generation(other):
+		return nil, "" // the next one to be written is judged with this one
+	}
+	return other, ""
+}
+
+// pair are the documents of both.
+func (g *guard) pair(cm, other *corev1.ConfigMap, name types.NamespacedName) config.Sources {
+	if name == g.Injection {
+		return source.FromConfigMaps(cm, other)
+	}
+	return source.FromConfigMaps(other, cm)
+}
+
+// alone judges what a ConfigMap says by itself.
+func (g *guard) alone(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) inject.Findings {
+	if name == g.Injection {
+		return g.Judge.TryInjection(ctx, cm)
+	}
+	return g.Judge.TryMesh(ctx, cm)
+}
+
+// verdict is the answer for what was found. untried is why templates were not tried
+// with the other ConfigMap; empty when they were, or when nobody need know.
+func verdict(name types.NamespacedName, f inject.Findings, untried string) admission.Verdict {
+	warnings := f.Warnings
+	if untried != "" {
+		warnings = append([]string{"judged alone by the sidecar injector, without trying templates: " + untried}, warnings...)
+	}
+	if len(f.Errors) > 0 {
+		return refused(name, f.Errors, warnings, untried != "")
+	}
+	v := admission.Verdict{Code: Accepted, Warnings: warnings}
+	if untried != "" {
+		v.Public = "judged alone: " + untried
+	}
+	return v
+}
+
+func refused(name types.NamespacedName, errs []error, warnings []string, alone bool) admission.Verdict {
+	count := fmt.Sprintf("%d errors", len(errs))
+	if len(errs) == 1 {
+		count = "1 error"
+	}
+	v := admission.Verdict{
+		Code: Refused, Refused: true, Warnings: warnings,
+		Message: "the sidecar injector would not serve this configuration, " + count + "; what is in force has not changed:",
+	}
+	var public []string
+	for _, err := range errs {
+		v.Causes = append(v.Causes, admission.Cause{Field: field(name, err.Error()), Message: err.Error()})
+		public = append(public, publicText(err))
+	}
+	v.Public = strings.Join(public, "; ")
+	if alone {
+		v.Public = "judged alone: " + v.Public
+	}
+	return v
+}
+
+// field is the field of the ConfigMap that an error is about, whose place begins with
+// namespace/name:key where it is one key.
+func field(name types.NamespacedName, message string) string {
+	if rest, ok := strings.CutPrefix(message, name.String()+":"); ok {
+		if key, _, ok := strings.Cut(rest, ":"); ok {
+			return "data." + key
+		}
+	}
+	return "data"
+}
+
+// publicText is an error for the log.
+func publicText(err error) string {
+	var p interface{ Public() string }
+	if errors.As(err, &p) {
+		return p.Public()
+	}
+	return err.Error()
+}
