@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/lab"
 )
 
 // How many pods an API server is asked about, and of those that it refuses, the least
@@ -72,7 +74,7 @@ func TestAgainstAPIServer(t *testing.T) {
 			t.Logf("left out: %.300s", text)
 		}
 	}
-	fmt.Printf("podcheck: pods %d, accepted by the API server %d, refused %d, found of these %d, refused wrongly %d\n", rounds, accepted, refused, found, wrong)
+	lab.Figure(t, fmt.Sprintf("podcheck: pods %d, accepted by the API server %d, refused %d, found of these %d, refused wrongly %d", rounds, accepted, refused, found, wrong))
 	if 100*found < least*refused {
 		t.Errorf("found %d of %d pods that the API server refuses, want %d of 100", found, refused, least)
 	}

@@ -83,6 +83,15 @@ type Config struct {
 	// AllowedOverrides names the injected containers that a pod may declare itself.
 	AllowedOverrides AllowList `json:",omitzero"`
 
+	// FieldValidation is what to do about rendered fields that Kubernetes does not
+	// have; empty means Warn.
+	FieldValidation FieldValidation `json:",omitzero"`
+	// AdditionalFields are fields that newer versions of Kubernetes have, by paths such
+	// as spec.containers.someNewField.
+	AdditionalFields []string `json:",omitzero"`
+	// SamplePods are pods on which templates are tried besides the built-in ones.
+	SamplePods []SamplePod `json:",omitzero"`
+
 	// Values are the chart values; never nil. Numbers are float64.
 	Values map[string]any
 

@@ -21,6 +21,7 @@ func knownKeys() []string {
 		"policy", "template", "templates", "defaultTemplates", "aliases",
 		"neverInjectSelector", "alwaysInjectSelector", "injectedAnnotations",
 		"allowedAnnotations", "allowedOverrides",
+		"fieldValidation", "additionalFields", "samplePods",
 	}
 }
 
@@ -66,6 +67,7 @@ func (p *injectParser) bounds() {
 	bound(max(listed, len(c.Aliases)), maxAliases, "aliases", "names in aliases and defaultTemplates")
 	bound(len(c.NeverInject)+len(c.AlwaysInject), maxSelectors, "neverInjectSelector", "selectors, with those of alwaysInjectSelector,")
 	bound(len(c.AllowedAnnotations)+len(c.AllowedOverrides), maxAllowed, "allowedAnnotations", "names, with those of allowedOverrides,")
+	bound(len(c.AdditionalFields), maxAllowed, "additionalFields", "names")
 	bytes := 0
 	for k, v := range c.InjectedAnnotations {
 		bytes += len(k) + len(v)
@@ -119,6 +121,8 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 	case "allowedOverrides":
 		p.overridesLine = k.Line
 		p.c.AllowedOverrides = p.allowList(key, k, v)
+	case "fieldValidation", "additionalFields", "samplePods":
+		p.judging(key, k, v)
 	default:
 		p.unknown(key, k)
 	}

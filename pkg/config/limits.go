@@ -44,6 +44,11 @@ const (
 	// maxAnnotations limits the bytes of injectedAnnotations, which is what an API
 	// server allows a pod: with more, it refuses every pod.
 	maxAnnotations = 256 << 10
+	// maxSamplePods limits samplePods: each is injected by every template when a
+	// configuration is judged.
+	maxSamplePods = 20
+	// maxSamplePod limits the JSON of one, in bytes: ten times an ordinary pod.
+	maxSamplePod = 64 << 10
 	// maxReported is how many errors, and how many notes, of one file are told.
 	// The others are counted.
 	maxReported = 100
