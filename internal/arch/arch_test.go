@@ -15,13 +15,13 @@ import (
 // one without deciding its place.
 var mayImport = map[string][]string{
 	// pure
-	"pkg/config":      {"internal/aliases", "internal/cut", "internal/nearest"},
+	"pkg/config":      {"internal/aliases", "internal/cut", "internal/nearest", "internal/yamlerror"},
 	"pkg/decide":      {"internal/cut"},
 	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
 	"pkg/merge":       {"internal/aliases", "internal/podschema", "internal/quantity", "pkg/podmodel"},
 	"pkg/patch":       {"internal/podschema", "pkg/podmodel"},
 	"pkg/status":      {"pkg/podmodel"},
-	"pkg/render":      {"pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
+	"pkg/render":      {"internal/nearest", "pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
 	"pkg/annotations": {"internal/cut", "internal/quantity"},
 	"pkg/proxy":       {"internal/cut", "pkg/annotations", "pkg/podmodel"},
 	"pkg/classic":     {"internal/aliases", "internal/quantity", "pkg/podmodel", "pkg/proxy"},
@@ -80,6 +80,7 @@ var mayImport = map[string][]string{
 	"internal/quantity":  {"internal/cut"},
 	"internal/rungroup":  {},
 	"internal/trouble":   {},
+	"internal/yamlerror": {"internal/cut"},
 
 	// for tests
 	"internal/arch":        {},

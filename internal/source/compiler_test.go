@@ -29,7 +29,7 @@ func TestTryServesNothing(t *testing.T) {
 		t.Errorf("a good one: %v", f.Err())
 	}
 	f := s.Try(t.Context(), docs("policy: sometimes\ntemplates: {sidecar: '{{ nope }}'}\n"))
-	if len(f.Errors) != 2 || !strings.HasPrefix(f.Errors[0].Error(), "ns/inject:config:1: policy") {
+	if len(f.Errors) != 2 || !strings.HasPrefix(f.Errors[0].Error(), "ns/inject:config:1:9: policy") {
 		t.Errorf("a bad one: %v", f.Errors)
 	}
 	if after := s.State(); after != before {

@@ -16,11 +16,11 @@ import (
 func TestWhatAServerSaysHoldsNoValues(t *testing.T) {
 	const s = "s3cret"
 	for name, tc := range map[string]struct{ config, values, want string }{
-		"policy":             {"policy: " + s + "\ntemplates: {sidecar: x}\n", "", `/config:1: policy: invalid value (not shown), must be "enabled" or "disabled"`},
+		"policy":             {"policy: " + s + "\ntemplates: {sidecar: x}\n", "", `/config:1:9: policy: invalid value (not shown), must be "enabled" or "disabled"`},
 		"two errors":         {"policy: " + s + "\ntemplates: {sidecar: x}\nneverInjectSelector: " + s + "\n", "", "found a string, but it must be a list"},
-		"values":             {oneTemplate("x"), "a: " + s + "\n\tb", "/values:2: not valid YAML"},
-		"parsing":            {oneTemplate(`# {{ "` + s + `" "x }}`), "", `/config:4: template "sidecar": fails`},
-		"unknown function":   {oneTemplate(`# {{ nothing "` + s + `" }}`), "", `/config:4: template "sidecar": function "nothing" not defined`},
+		"values":             {oneTemplate("x"), "a: " + s + "\n\tb", "/values:2:1: not valid YAML"},
+		"parsing":            {oneTemplate(`# {{ "` + s + `" "x }}`), "", `/config:4:10: template "sidecar": cannot be parsed`},
+		"unknown function":   {oneTemplate(`# {{ nothing "` + s + `" }}`), "", `/config:4:10: template "sidecar": function "nothing" not defined`},
 		"no such field":      {oneTemplate(`# {{ .Nope }}`), "", `template "sidecar" at .Nope: names a field that is not there`},
 		"no such field of a": {oneTemplate(`# {{ (index .Spec.Containers 0).Nope | default "` + s + `" }}`), "", `names a field that is not there`},
 		"limit":              {oneTemplate(`# {{ printf "%1000000000s" "` + s + `" }}`), "", `template "sidecar": exceeds a limit`},

@@ -43,7 +43,7 @@ func (p *injectParser) allowList(field string, k, v *yaml.Node) AllowList {
 	out := AllowList{}
 	for i, name := range p.list(field, k, v) {
 		if stars := strings.Count(name, "*"); name == "" || stars > 1 || stars == 1 && !strings.HasSuffix(name, "*") {
-			p.r.errorf(k.Line, fmt.Sprintf("%s[%d]", field, i), "invalid value %s, must be a name, or the beginning of names with a * at its end", shown("%.60q", name))
+			p.r.errorf(v.Content[i], fmt.Sprintf("%s[%d]", field, i), "invalid value %s, must be a name, or the beginning of names with a * at its end", shown("%.60q", name))
 		}
 		out = append(out, name)
 	}

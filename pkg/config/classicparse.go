@@ -58,16 +58,16 @@ func parseClassicMesh(s Source, r *report) *ClassicMesh {
 		case isNull(v):
 		case key == "defaultConfig":
 			if v.Kind != yaml.MappingNode {
-				r.errorf(k.Line, key, "found %s, but it must be a mapping", kindOf(v))
+				r.errorf(k, key, "found %s, but it must be a mapping", kindOf(v))
 				return
 			}
 			pairs(v, key+".", r, func(sub string, k, v *yaml.Node) {
 				if !isNull(v) {
-					setField(mesh.DefaultConfig, sub, key+"."+sub, k.Line, v, r)
+					setField(mesh.DefaultConfig, sub, key+"."+sub, k, v, r)
 				}
 			})
 		default:
-			setField(mesh, key, key, k.Line, v, r)
+			setField(mesh, key, key, k, v, r)
 		}
 	})
 	checkPort(mesh.ProxyListenPort, "proxyListenPort", r)
@@ -76,20 +76,20 @@ func parseClassicMesh(s Source, r *report) *ClassicMesh {
 
 // setField sets the one field of a struct that has this JSON name. The field is
 // emptied first, so that the file's value replaces the default's as a whole.
-func setField(target any, key, path string, line int, v *yaml.Node, r *report) {
+func setField(target any, key, path string, k, v *yaml.Node, r *report) {
 	field, ok := fieldByJSON(reflect.ValueOf(target).Elem(), key)
 	if !ok {
-		r.notef(line, path, "unknown field, ignored")
+		r.notef(k, path, "unknown field, ignored")
 		return
 	}
-	r.at(path, line)
+	r.at(path, where(k, v))
 	text, err := toJSON(v)
 	if err == nil {
 		field.SetZero()
 		err = json.Unmarshal(text, field.Addr().Interface())
 	}
 	if err != nil {
-		r.errorf(line, path, "found %s%s", kindOf(v), problemOf(plainJSON(err)))
+		r.errorf(where(k, v), path, "found %s%s", kindOf(v), problemOf(plainJSON(err)))
 	}
 }
 

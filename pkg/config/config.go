@@ -47,6 +47,9 @@ type Source struct {
 	// Data is the YAML or JSON text. Empty means that there is no such file, which
 	// is allowed for the values and the mesh configuration only.
 	Data []byte
+	// Origins says where the values were given, when Data was made from other files;
+	// nil: Data is what its reader has.
+	Origins Origins
 }
 
 // Sources are the three files.
@@ -64,8 +67,8 @@ type Config struct {
 	// Templates holds the raw text of every template by name. A classic
 	// configuration has one, named ClassicTemplate.
 	Templates map[string]string
-	// TemplateLines holds the line of Source at which a template's text begins.
-	TemplateLines map[string]int
+	// TemplateOrigins holds where a template's text was given.
+	TemplateOrigins map[string]Origin
 	// DefaultTemplates are rendered for pods that name none. Never empty.
 	DefaultTemplates []string
 	// Aliases map a name to template names. Expansion is not recursive.

@@ -15,9 +15,9 @@ const minimal = "policy: enabled\ntemplates:\n  sidecar: 'spec: {}'\n"
 
 func parse(inject, mesh, values string) (*Config, error) {
 	return Parse(Sources{
-		Inject: Source{"config", []byte(inject)},
-		Mesh:   Source{"mesh", []byte(mesh)},
-		Values: Source{"values", []byte(values)},
+		Inject: Source{Name: "config", Data: []byte(inject)},
+		Mesh:   Source{Name: "mesh", Data: []byte(mesh)},
+		Values: Source{Name: "values", Data: []byte(values)},
 	})
 }
 
@@ -62,22 +62,22 @@ defaultConfig:
 		t.Fatal("no error")
 	}
 	want := []string{
-		`config:1: policy: invalid value "sometimes", must be "enabled" or "disabled"`,
-		`config:2: defaultTemplates: there is no template named "nothing"; templates are odd, sidecar`,
-		`config:6: templates.odd: found a list, but it must be a string`,
-		`config:7: aliases: found the number 7, but it must be a mapping`,
-		`config:8: neverInjectSelectr: unknown key, did you mean "neverInjectSelector"?`,
-		`config:11: neverInjectSelector[1]: not a label selector: "Sometimes" is not a valid label selector operator`,
-		`config:13: neverInjectSelector[2]: not a label selector: unknown field "matchLabel"`,
-		`config:14: alwaysInjectSelector: found a mapping, but it must be a list of label selectors`,
-		`config:16: injectedAnnotations.a: found a mapping, but it must be a string`,
-		`config:17: policy: is set twice, first in line 1; remove one`,
-		`mesh:1: connectTimeout: found the string "soon": invalid google.protobuf.Duration value "soon"`,
-		`mesh:2: proxyListenPort: invalid value 70000, must be a port from 0 to 65535`,
-		`mesh:4: defaultConfig.drainDuration: found a list: unexpected token [`,
-		`mesh:5: defaultConfig.discoveryAddress: invalid value "nowhere", must be host:port with a port from 1 to 65535`,
-		`mesh:6: defaultConfig.statusPort: invalid value 99999, must be a port from 0 to 65535`,
-		`values:1: found a list, but the file must hold a mapping`,
+		`config:1:9: policy: invalid value "sometimes", must be "enabled" or "disabled"`,
+		`config:2:29: defaultTemplates[1]: there is no template named "nothing"; templates are odd, sidecar`,
+		`config:6:3: templates.odd: found a list, but it must be a string`,
+		`config:7:10: aliases: found the number 7, but it must be a mapping`,
+		`config:8:1: neverInjectSelectr: unknown key, did you mean "neverInjectSelector"?`,
+		`config:11:3: neverInjectSelector[1]: not a label selector: "Sometimes" is not a valid label selector operator`,
+		`config:13:3: neverInjectSelector[2]: not a label selector: unknown field "matchLabel"`,
+		`config:14:1: alwaysInjectSelector: found a mapping, but it must be a list of label selectors`,
+		`config:16:3: injectedAnnotations.a: found a mapping, but it must be a string`,
+		`config:17:1: policy: is set twice, first in line 1; remove one`,
+		`mesh:1:17: connectTimeout: found the string "soon": invalid google.protobuf.Duration value "soon"`,
+		`mesh:2:18: proxyListenPort: invalid value 70000, must be a port from 0 to 65535`,
+		`mesh:4:3: defaultConfig.drainDuration: found a list: unexpected token [`,
+		`mesh:5:21: defaultConfig.discoveryAddress: invalid value "nowhere", must be host:port with a port from 1 to 65535`,
+		`mesh:6:15: defaultConfig.statusPort: invalid value 99999, must be a port from 0 to 65535`,
+		`values:1:1: found a list, but the file must hold a mapping`,
 	}
 	got := strings.Split(err.Error(), "\n")
 	for i := range max(len(want), len(got)) {
@@ -95,36 +95,36 @@ func TestParseErrors(t *testing.T) {
 	for name, tc := range map[string]struct{ inject, mesh, values, want string }{
 		"empty":              {"", "", "", "config: the injection configuration is empty"},
 		"only comments":      {"# nothing\n", "", "", "config: the injection configuration is empty"},
-		"not YAML":           {"policy: [", "", "", "config:1: not valid YAML"},
-		"tab":                {"policy: enabled\n\ttemplates: {}\n", "", "", "config:2: not valid YAML"},
-		"a list":             {"- a\n", "", "", "config:1: found a list, but the file must hold a mapping"},
-		"a word":             {"word\n", "", "", `config:1: found the string "word", but the file must hold a mapping`},
+		"not YAML":           {"policy: [", "", "", "config:1:9: not valid YAML"},
+		"tab":                {"policy: enabled\n\ttemplates: {}\n", "", "", "config:2:1: not valid YAML"},
+		"a list":             {"- a\n", "", "", "config:1:1: found a list, but the file must hold a mapping"},
+		"a word":             {"word\n", "", "", `config:1:1: found the string "word", but the file must hold a mapping`},
 		"no policy":          {"templates: {sidecar: x}\n", "", "", `config: policy: is not set, must be "enabled" or "disabled"`},
-		"no template":        {"policy: enabled\n", "", "", "config:1: templates: no template is given"},
+		"no template":        {"policy: enabled\n", "", "", "config:1:1: templates: no template is given"},
 		"empty template":     {"policy: enabled\ntemplate: ''\n", "", "", "no template is given"},
-		"templates a string": {"policy: enabled\ntemplates: x\n", "", "", `config:2: templates: found the string "x", but it must map`},
-		"no templates":       {"policy: enabled\ntemplates: {}\ntemplate: x\n", "", "", "config:2: templates: holds no template, every pod would be refused"},
-		"default no list":    {minimal + "defaultTemplates: sidecar\n", "", "", "config:4: defaultTemplates: found the string \"sidecar\", but it must be a list of names"},
-		"selector a string":  {minimal + "neverInjectSelector: [x]\n", "", "", "config:4: neverInjectSelector[0]: not a label selector"},
-		"bad label":          {minimal + "neverInjectSelector: [{matchLabels: {app: 'a b'}}]\n", "", "", "config:4: neverInjectSelector[0]: not a label selector"},
+		"templates a string": {"policy: enabled\ntemplates: x\n", "", "", `config:2:12: templates: found the string "x", but it must map`},
+		"no templates":       {"policy: enabled\ntemplates: {}\ntemplate: x\n", "", "", "config:2:12: templates: holds no template, every pod would be refused"},
+		"default no list":    {minimal + "defaultTemplates: sidecar\n", "", "", "config:4:19: defaultTemplates: found the string \"sidecar\", but it must be a list of names"},
+		"selector a string":  {minimal + "neverInjectSelector: [x]\n", "", "", "config:4:23: neverInjectSelector[0]: not a label selector"},
+		"bad label":          {minimal + "neverInjectSelector: [{matchLabels: {app: 'a b'}}]\n", "", "", "config:4:23: neverInjectSelector[0]: not a label selector"},
 		"odd key":            {minimal + "? [a]\n: b\n", "", "", "found a list as a key, but keys must be strings"},
-		"mesh a list":        {minimal, "[]", "", "mesh:1: found a list"},
-		"proxy config":       {minimal, "defaultConfig: 7", "", "mesh:1: defaultConfig: found the number 7, but it must be a mapping"},
-		"allowed":            {minimal + "allowedAnnotations: ['*a']\n", "", "", `config:4: allowedAnnotations[0]: invalid value "*a", must be a name, or the beginning of names with a * at its end`},
-		"allowed, classic":   {"policy: enabled\ntemplate: x\nallowedOverrides: []\n", "", "", "config:3: allowedOverrides: has no meaning in the classic dialect"},
-		"enum":               {minimal, "defaultConfig: {interceptionMode: MAYBE}", "", `mesh:1: defaultConfig.interceptionMode: found the string "MAYBE": invalid value for enum`},
-		"negative":           {minimal, "defaultConfig: {concurrency: -1}", "", "mesh:1: defaultConfig.concurrency: invalid value -1, must not be negative"},
-		"duration":           {minimal, "defaultConfig: {drainDuration: -5s}", "", "mesh:1: defaultConfig.drainDuration: invalid value -5s"},
-		"empty path":         {minimal, "defaultConfig: {configPath: '', binaryPath: ''}", "", "mesh:1: defaultConfig.configPath: must not be empty"},
-		"tracer":             {minimal, "defaultConfig: {tracing: {zipkin: {address: 'x:0'}}}", "", `mesh:1: defaultConfig.tracing.zipkin.address: invalid value "x:0"`},
-		"values":             {minimal, "", "a: b: c", "values:1: not valid YAML"},
+		"mesh a list":        {minimal, "[]", "", "mesh:1:1: found a list"},
+		"proxy config":       {minimal, "defaultConfig: 7", "", "mesh:1:1: defaultConfig: found the number 7, but it must be a mapping"},
+		"allowed":            {minimal + "allowedAnnotations: ['*a']\n", "", "", `config:4:22: allowedAnnotations[0]: invalid value "*a", must be a name, or the beginning of names with a * at its end`},
+		"allowed, classic":   {"policy: enabled\ntemplate: x\nallowedOverrides: []\n", "", "", "config:3:1: allowedOverrides: has no meaning in the classic dialect"},
+		"enum":               {minimal, "defaultConfig: {interceptionMode: MAYBE}", "", `mesh:1:35: defaultConfig.interceptionMode: found the string "MAYBE": invalid value for enum`},
+		"negative":           {minimal, "defaultConfig: {concurrency: -1}", "", "mesh:1:30: defaultConfig.concurrency: invalid value -1, must not be negative"},
+		"duration":           {minimal, "defaultConfig: {drainDuration: -5s}", "", "mesh:1:32: defaultConfig.drainDuration: invalid value -5s"},
+		"empty path":         {minimal, "defaultConfig: {configPath: '', binaryPath: ''}", "", "mesh:1:29: defaultConfig.configPath: must not be empty"},
+		"tracer":             {minimal, "defaultConfig: {tracing: {zipkin: {address: 'x:0'}}}", "", `mesh:1:17: defaultConfig.tracing.zipkin.address: invalid value "x:0"`},
+		"values":             {minimal, "", "a: b: c", "values:1:5: not valid YAML"},
 		"large":              {strings.Repeat("#", maxSource+1), "", "", "config: 1048577 bytes are more than the 1048576"},
-		"classic duration":   {"policy: enabled\ntemplate: x\n", "connectTimeout: soon", "", `mesh:1: connectTimeout: found the string "soon": invalid value "soon", must be a duration`},
-		"classic duration 2": {"policy: enabled\ntemplate: x\n", "connectTimeout: 5", "", "mesh:1: connectTimeout: found the number 5: invalid value 5, must be a duration"},
+		"classic duration":   {"policy: enabled\ntemplate: x\n", "connectTimeout: soon", "", `mesh:1:17: connectTimeout: found the string "soon": invalid value "soon", must be a duration`},
+		"classic duration 2": {"policy: enabled\ntemplate: x\n", "connectTimeout: 5", "", "mesh:1:17: connectTimeout: found the number 5: invalid value 5, must be a duration"},
 		"classic enum":       {"policy: enabled\ntemplate: x\n", "defaultConfig: {interceptionMode: NO}", "", `must be one of ["REDIRECT" "TPROXY"]`},
-		"classic port":       {"policy: enabled\ntemplate: x\n", "proxyListenPort: many", "", "mesh:1: proxyListenPort: found the string \"many\": must be a whole number"},
-		"classic range":      {"policy: enabled\ntemplate: x\n", "\nproxyListenPort: -1", "", "mesh:2: proxyListenPort: invalid value -1"},
-		"classic proxy":      {"policy: enabled\ntemplate: x\n", "defaultConfig: x", "", "mesh:1: defaultConfig: found the string"},
+		"classic port":       {"policy: enabled\ntemplate: x\n", "proxyListenPort: many", "", "mesh:1:18: proxyListenPort: found the string \"many\": must be a whole number"},
+		"classic range":      {"policy: enabled\ntemplate: x\n", "\nproxyListenPort: -1", "", "mesh:2:18: proxyListenPort: invalid value -1"},
+		"classic proxy":      {"policy: enabled\ntemplate: x\n", "defaultConfig: x", "", "mesh:1:1: defaultConfig: found the string"},
 		"classic bool":       {"policy: enabled\ntemplate: x\n", "enableTracing: x", "", "must be true or false"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,16 +139,16 @@ func TestParseErrors(t *testing.T) {
 func TestNotes(t *testing.T) {
 	c := mustParse(t, "policy: enabled\ntemplates: {odd: x}\nrevision: a\naliases: {all: [odd, gone]}\n", "nothingKnown: 1\ndefaultConfig:\n  parentShutdownDuration: 5s\n", "")
 	want := []string{
-		`config: aliases.all: there is no template named "gone": pods that use this alias will be refused; templates are odd`,
 		`config: defaultTemplates: is not set and there is no template named "sidecar": pods that name no template will be refused; templates are odd`,
-		`config:3: revision: unknown key, ignored`,
-		`mesh:1: nothingKnown: unknown field, ignored`,
-		`mesh:3: defaultConfig.parentShutdownDuration: unknown field, ignored`,
+		`config:3:1: revision: unknown key, ignored`,
+		`config:4:22: aliases.all[1]: there is no template named "gone": pods that use this alias will be refused; templates are odd`,
+		`mesh:1:1: nothingKnown: unknown field, ignored`,
+		`mesh:3:3: defaultConfig.parentShutdownDuration: unknown field, ignored`,
 	}
 	if !slices.Equal(c.Notes, want) {
 		t.Errorf("notes:\n%s", strings.Join(c.Notes, "\n"))
 	}
-	if c := mustParse(t, minimal, "defaultConfig: {tracing: {odd: 1}}", ""); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], `mesh:1: defaultConfig.tracing: unknown field "odd", ignored`) {
+	if c := mustParse(t, minimal, "defaultConfig: {tracing: {odd: 1}}", ""); len(c.Notes) != 1 || !strings.Contains(c.Notes[0], `mesh:1:17: defaultConfig.tracing: unknown field "odd", ignored`) {
 		t.Errorf("a field within a field: %q", c.Notes)
 	}
 	if c := mustParse(t, "policy: enabled\ntemplate: x\n", "defaultConfig: {sds: 1}\nodd: 2", ""); len(c.Notes) != 2 {
@@ -183,9 +183,9 @@ func TestDialect(t *testing.T) {
 
 func TestLinesOfTemplates(t *testing.T) {
 	c := mustParse(t, "policy: enabled\ntemplates:\n  block: |\n    a\n  flow: b\n  folded: >-\n    c\ndefaultTemplates: [flow]\n", "", "")
-	for name, want := range map[string]int{"block": 4, "flow": 5, "folded": 7} {
-		if got := c.TemplateLines[name]; got != want {
-			t.Errorf("%s begins in line %d, want %d", name, got, want)
+	for name, want := range map[string]string{"block": "config:4:5", "flow": "config:5:9", "folded": "config:7:5"} {
+		if got := c.TemplateOrigins[name].Place(1, 1).String(); got != want {
+			t.Errorf("%s begins at %s, want %s", name, got, want)
 		}
 	}
 	if c.TemplateHash("flow") != "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d" || c.TemplateHash("none") != "" {

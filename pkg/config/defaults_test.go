@@ -116,7 +116,7 @@ func TestALargestFileIsRead(t *testing.T) {
 
 func TestTheLineOfWhatIsNotYAML(t *testing.T) {
 	_, err := parse("policy: enabled\n\n\tx: y", "", "")
-	if want := "config:3: not valid YAML: found a tab character that violates indentation"; err == nil || err.Error() != want {
+	if want := "config:3:1: not valid YAML: found a tab character that violates indentation: indent with spaces"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -1,21 +1,23 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 )
 
 // Error is one thing that is wrong in one file.
 type Error struct {
-	// File is the Source's name.
-	File string
-	// Line counts from 1; 0 when the error is about the file as a whole.
-	Line int
+	// Place is where the field was given; without a line when the error is about the
+	// file as a whole.
+	Place
 	// Field is the path of the field, for example neverInjectSelector[2]; empty
 	// when the error is about the file as a whole.
 	Field string
@@ -49,10 +51,7 @@ const hidden = "(not shown)"
 func shown(format string, value any) given { return given{fmt.Sprintf(format, value), hidden} }
 
 func (e *Error) location() string {
-	s := e.File + ": "
-	if e.Line > 0 {
-		s = fmt.Sprintf("%s:%d: ", e.File, e.Line)
-	}
+	s := e.Place.String() + ": "
 	if e.Field != "" {
 		s += cut.Line(e.Field, maxField) + ": "
 	}
@@ -61,57 +60,66 @@ func (e *Error) location() string {
 
 // report collects the errors and notes about one file.
 type report struct {
-	ctx   context.Context // nil: there is no end
-	file  string
-	errs  []*Error
-	notes []*Error
-	lines map[string]int
+	ctx    context.Context // nil: there is no end
+	source Source
+	errs   []*Error
+	notes  []*Error
+	nodes  map[string]*yaml.Node
 }
 
-// at notes the line of a field, for checks after parsing.
-func (r *report) at(field string, line int) {
-	if r.lines == nil {
-		r.lines = map[string]int{}
+// at notes where a field stands, for checks after parsing.
+func (r *report) at(field string, n *yaml.Node) {
+	if r.nodes == nil {
+		r.nodes = map[string]*yaml.Node{}
 	}
-	r.lines[field] = line
+	r.nodes[field] = n
 }
 
-// line returns the line of a field or of the nearest field around it; 0 when none
-// is known.
-func (r *report) line(field string) int {
+// node is where a field, or the nearest field around it, stands; nil when that is not
+// known.
+func (r *report) node(field string) *yaml.Node {
 	for field != "" {
-		if n, ok := r.lines[field]; ok {
+		if n, ok := r.nodes[field]; ok {
 			return n
 		}
 		field = field[:max(strings.LastIndexByte(field, '.'), 0)]
 	}
-	return 0
+	return nil
+}
+
+// where is which of a key and its value a message points at: the value, if it is
+// written on a line.
+func where(k, v *yaml.Node) *yaml.Node {
+	if v.Kind == yaml.ScalarNode && !isNull(v) && v.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+		return v
+	}
+	return k
 }
 
 // ended reports whether the context has ended. Nobody reads the report then.
 func (r *report) ended() bool { return r.ctx != nil && r.ctx.Err() != nil }
 
-func (r *report) errorf(line int, field, format string, args ...any) {
-	r.errs = r.add(r.errs, line, field, format, args)
+func (r *report) errorf(n *yaml.Node, field, format string, args ...any) {
+	r.errs = r.add(r.errs, n, field, format, args)
 }
 
-func (r *report) notef(line int, field, format string, args ...any) {
-	r.notes = r.add(r.notes, line, field, format, args)
+func (r *report) notef(n *yaml.Node, field, format string, args ...any) {
+	r.notes = r.add(r.notes, n, field, format, args)
 }
 
 // add adds to a list, up to maxReported and one that says that there are more.
-func (r *report) add(list []*Error, line int, field, format string, args []any) []*Error {
+func (r *report) add(list []*Error, at *yaml.Node, field, format string, args []any) []*Error {
 	switch n := len(list); {
 	case n > maxReported:
 		return list
 	case n == maxReported:
-		return append(list, r.newError(0, "", "there is more to say than these %d, which is left out", []any{maxReported}))
+		return append(list, r.newError(nil, "", "there is more to say than these %d, which is left out", []any{maxReported}))
 	}
-	return append(list, r.newError(line, field, format, args))
+	return append(list, r.newError(at, field, format, args))
 }
 
-func (r *report) newError(line int, field, format string, args []any) *Error {
-	e := &Error{File: r.file, Line: line, Field: field, Problem: fmt.Sprintf(format, args...)}
+func (r *report) newError(n *yaml.Node, field, format string, args []any) *Error {
+	e := &Error{Place: r.source.place(field, n), Field: field, Problem: fmt.Sprintf(format, args...)}
 	for i, a := range args {
 		if g, ok := a.(given); ok {
 			args[i] = shared(g.public)
@@ -129,7 +137,7 @@ const maxField = 300
 // order of the lines.
 func join(reports ...*report) (notes []string, err error) {
 	var errs []error
-	byLine := func(a, b *Error) int { return a.Line - b.Line }
+	byLine := func(a, b *Error) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) }
 	for _, r := range reports {
 		slices.SortStableFunc(r.errs, byLine)
 		slices.SortStableFunc(r.notes, byLine)

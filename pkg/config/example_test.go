@@ -17,6 +17,6 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// current [sidecar] <nil>
-	// inject.yaml:1: templates: no template is given: set templates to a map from template names to their text, or, in the classic dialect, template to a non-empty string
-	// inject.yaml:1: policy: invalid value "sometimes", must be "enabled" or "disabled"
+	// inject.yaml:1:1: templates: no template is given: set templates to a map from template names to their text, or, in the classic dialect, template to a non-empty string
+	// inject.yaml:1:9: policy: invalid value "sometimes", must be "enabled" or "disabled"
 }

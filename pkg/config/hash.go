@@ -26,7 +26,7 @@ func (c *Config) TemplateHash(name string) string {
 // equal bytes.
 func hash(c *Config) (string, error) {
 	content := *c
-	content.Source, content.TemplateLines, content.Notes, content.Mesh = "", nil, nil, nil
+	content.Source, content.TemplateOrigins, content.Notes, content.Mesh = "", nil, nil, nil
 	text, err := json.Marshal(content)
 	if err != nil {
 		return "", fmt.Errorf("%s: cannot be summed up: %w", c.Source, err)

@@ -29,15 +29,15 @@ func knownKeys() []string {
 // usable when the report has no errors.
 func parseInject(s Source, r *report) *Config {
 	c := &Config{
-		Source:        s.Name,
-		Templates:     map[string]string{},
-		TemplateLines: map[string]int{},
-		Aliases:       map[string][]string{},
+		Source:          s.Name,
+		Templates:       map[string]string{},
+		TemplateOrigins: map[string]Origin{},
+		Aliases:         map[string][]string{},
 	}
 	top := document(s, r)
 	if top == nil {
 		if len(r.errs) == 0 {
-			r.errorf(0, "", "the injection configuration is empty")
+			r.errorf(nil, "", "the injection configuration is empty")
 		}
 		return c
 	}
@@ -54,7 +54,7 @@ func (p *injectParser) bounds() {
 	c := p.c
 	bound := func(n, limit int, field, what string) {
 		if n > limit {
-			p.r.errorf(0, field, "%d %s are more than the %d that a configuration may have", n, what, limit)
+			p.r.errorf(nil, field, "%d %s are more than the %d that a configuration may have", n, what, limit)
 		}
 	}
 	if bound(len(c.Templates), maxTemplates, "templates", "templates"); len(c.Templates) > maxTemplates {
@@ -78,7 +78,7 @@ func (p *injectParser) bounds() {
 // named reports a name that is too long.
 func (p *injectParser) named(field, name string, k *yaml.Node) {
 	if len(name) > maxName {
-		p.r.errorf(k.Line, field, "a name of %d bytes is longer than the %d that it may have", len(name), maxName)
+		p.r.errorf(k, field, "a name of %d bytes is longer than the %d that it may have", len(name), maxName)
 	}
 }
 
@@ -86,26 +86,28 @@ type injectParser struct {
 	c *Config
 	r *report
 
-	policyLine, defaultsLine, overridesLine int
-	template, templates                     *yaml.Node
+	// policy, defaults, overrides, template and templates are the values of these
+	// keys; nil where they are not there.
+	policy, defaults, overrides, template, templates *yaml.Node
 }
 
 func (p *injectParser) field(key string, k, v *yaml.Node) {
 	switch key {
 	case "policy":
-		p.policyLine = k.Line
+		p.policy = where(k, v)
 		p.c.Policy = Policy(p.text(key, k, v))
 	case "template":
 		p.template = v
 	case "templates":
 		p.templates = v
 	case "defaultTemplates":
-		p.defaultsLine = k.Line
+		p.defaults = v
 		p.c.DefaultTemplates = p.list(key, k, v)
 	case "aliases":
 		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
 			p.named(key, name, k)
 			p.c.Aliases[name] = p.list(key+"."+name, k, v)
+			p.r.at(key+"."+name, v)
 		})
 	case "neverInjectSelector":
 		p.c.NeverInject = p.selectors(key, k, v)
@@ -119,7 +121,7 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 	case "allowedAnnotations":
 		p.c.AllowedAnnotations = p.allowList(key, k, v)
 	case "allowedOverrides":
-		p.overridesLine = k.Line
+		p.overrides = k
 		p.c.AllowedOverrides = p.allowList(key, k, v)
 	case "fieldValidation", "additionalFields", "samplePods":
 		p.judging(key, k, v)
@@ -133,10 +135,10 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 // Any other becomes a note, because installations have keys for other readers.
 func (p *injectParser) unknown(key string, k *yaml.Node) {
 	if known := nearest.Of(key, knownKeys()); known != "" {
-		p.r.errorf(k.Line, key, "unknown key, did you mean %q?", known)
+		p.r.errorf(k, key, "unknown key, did you mean %q?", known)
 		return
 	}
-	p.r.notef(k.Line, key, "unknown key, ignored")
+	p.r.notef(k, key, "unknown key, ignored")
 }
 
 // dialect finds the dialect and takes over the templates.
@@ -145,22 +147,25 @@ func (p *injectParser) dialect(top *yaml.Node) {
 	switch {
 	case p.templates != nil && p.templates.Kind == yaml.MappingNode:
 		if len(p.templates.Content) == 0 {
-			p.r.errorf(p.templates.Line, "templates", "holds no template, every pod would be refused")
+			p.r.errorf(p.templates, "templates", "holds no template, every pod would be refused")
 		}
+		text := string(p.r.source.Data)
 		pairs(p.templates, "templates.", p.r, func(name string, k, v *yaml.Node) {
 			p.named("templates", name, k)
 			c.Templates[name] = p.text("templates."+name, k, v)
-			c.TemplateLines[name] = textLine(v)
+			if len(c.Templates) <= maxTemplates {
+				c.TemplateOrigins[name] = p.r.source.origin("templates."+name, text, v)
+			}
 		})
 	case p.templates != nil && !isNull(p.templates):
-		p.r.errorf(p.templates.Line, "templates", "found %s, but it must map template names to their text", kindOf(p.templates))
+		p.r.errorf(p.templates, "templates", "found %s, but it must map template names to their text", kindOf(p.templates))
 	case p.template != nil && p.template.Kind == yaml.ScalarNode && !isNull(p.template) && p.template.Value != "" && p.templates == nil:
 		c.Dialect = Classic
 		c.Templates[ClassicTemplate] = p.template.Value
-		c.TemplateLines[ClassicTemplate] = textLine(p.template)
+		c.TemplateOrigins[ClassicTemplate] = p.r.source.origin("template", string(p.r.source.Data), p.template)
 		c.DefaultTemplates = []string{ClassicTemplate}
 	default:
-		p.r.errorf(top.Line, "templates", "no template is given: set templates to a map from template names to their text, or, in the classic dialect, template to a non-empty string")
+		p.r.errorf(top, "templates", "no template is given: set templates to a map from template names to their text, or, in the classic dialect, template to a non-empty string")
 	}
 }
 
@@ -169,29 +174,29 @@ func (p *injectParser) finish() {
 	switch c.Policy {
 	case PolicyEnabled, PolicyDisabled:
 	case "":
-		p.r.errorf(p.policyLine, "policy", `is not set, must be "enabled" or "disabled"`)
+		p.r.errorf(p.policy, "policy", `is not set, must be "enabled" or "disabled"`)
 	default:
-		p.r.errorf(p.policyLine, "policy", `invalid value %s, must be "enabled" or "disabled"`, shown("%.60q", c.Policy))
+		p.r.errorf(p.policy, "policy", `invalid value %s, must be "enabled" or "disabled"`, shown("%.60q", c.Policy))
 	}
 	if c.Dialect == Classic && c.AllowedOverrides != nil {
-		p.r.errorf(p.overridesLine, "allowedOverrides", "has no meaning in the classic dialect, where a pod cannot declare an injected container: remove it")
+		p.r.errorf(p.overrides, "allowedOverrides", "has no meaning in the classic dialect, where a pod cannot declare an injected container: remove it")
 	}
 	if c.Dialect == Classic || len(c.Templates) == 0 {
 		return
 	}
-	for _, name := range c.DefaultTemplates {
-		p.defined("defaultTemplates", name)
+	for i, name := range c.DefaultTemplates {
+		p.defined(fmt.Sprintf("defaultTemplates[%d]", i), name, p.defaults.Content[i])
 	}
 	if len(c.DefaultTemplates) == 0 {
 		c.DefaultTemplates = []string{defaultTemplate}
 		if _, ok := c.Templates[defaultTemplate]; !ok && c.Aliases[defaultTemplate] == nil {
-			p.r.notef(0, "defaultTemplates", "is not set and there is no template named %q: pods that name no template will be refused; templates are %s", defaultTemplate, names(c.Templates))
+			p.r.notef(nil, "defaultTemplates", "is not set and there is no template named %q: pods that name no template will be refused; templates are %s", defaultTemplate, names(c.Templates))
 		}
 	}
 	for alias, list := range c.Aliases {
-		for _, name := range list {
+		for i, name := range list {
 			if _, ok := c.Templates[name]; !ok {
-				p.r.notef(0, "aliases."+alias, "there is no template named %s: pods that use this alias will be refused; templates are %s", shown("%.100q", name), names(c.Templates))
+				p.r.notef(p.r.nodes["aliases."+alias].Content[i], fmt.Sprintf("aliases.%s[%d]", alias, i), "there is no template named %s: pods that use this alias will be refused; templates are %s", shown("%.100q", name), names(c.Templates))
 			}
 		}
 	}
@@ -199,12 +204,12 @@ func (p *injectParser) finish() {
 }
 
 // defined checks a name in defaultTemplates, because every pod depends on it.
-func (p *injectParser) defined(field, name string) {
+func (p *injectParser) defined(field, name string, n *yaml.Node) {
 	if _, ok := p.c.Aliases[name]; ok {
 		return
 	}
 	if _, ok := p.c.Templates[name]; !ok {
-		p.r.errorf(p.defaultsLine, field, "there is no template named %s; templates are %s", shown("%.100q", name), names(p.c.Templates))
+		p.r.errorf(n, field, "there is no template named %s; templates are %s", shown("%.100q", name), names(p.c.Templates))
 	}
 }
 
@@ -213,7 +218,7 @@ func (p *injectParser) text(field string, k, v *yaml.Node) string {
 		return ""
 	}
 	if v.Kind != yaml.ScalarNode {
-		p.r.errorf(k.Line, field, "found %s, but it must be a string", kindOf(v))
+		p.r.errorf(k, field, "found %s, but it must be a string", kindOf(v))
 		return ""
 	}
 	return v.Value
@@ -224,7 +229,7 @@ func (p *injectParser) list(field string, k, v *yaml.Node) []string {
 		return nil
 	}
 	if v.Kind != yaml.SequenceNode {
-		p.r.errorf(k.Line, field, "found %s, but it must be a list of names", kindOf(v))
+		p.r.errorf(where(k, v), field, "found %s, but it must be a list of names", kindOf(v))
 		return nil
 	}
 	var out []string
@@ -240,7 +245,7 @@ func (p *injectParser) mapping(field string, k, v *yaml.Node, f func(name string
 		return
 	}
 	if v.Kind != yaml.MappingNode {
-		p.r.errorf(k.Line, field, "found %s, but it must be a mapping", kindOf(v))
+		p.r.errorf(where(k, v), field, "found %s, but it must be a mapping", kindOf(v))
 		return
 	}
 	pairs(v, field+".", p.r, f)
@@ -251,13 +256,13 @@ func (p *injectParser) selectors(field string, k, v *yaml.Node) []metav1.LabelSe
 		return nil
 	}
 	if v.Kind != yaml.SequenceNode {
-		p.r.errorf(k.Line, field, "found %s, but it must be a list of label selectors", kindOf(v))
+		p.r.errorf(where(k, v), field, "found %s, but it must be a list of label selectors", kindOf(v))
 		return nil
 	}
 	out := make([]metav1.LabelSelector, len(v.Content))
 	for i, item := range v.Content {
 		if err := decodeSelector(resolve(item), &out[i]); err != nil {
-			p.r.errorf(item.Line, fmt.Sprintf("%s[%d]", field, i), "not a label selector%s", given{fmt.Sprintf(": %.300v", err), ""})
+			p.r.errorf(item, fmt.Sprintf("%s[%d]", field, i), "not a label selector%s", given{fmt.Sprintf(": %.300v", err), ""})
 		}
 	}
 	return out
@@ -278,15 +283,6 @@ func decodeSelector(n *yaml.Node, into *metav1.LabelSelector) error {
 	}
 	_, err = metav1.LabelSelectorAsSelector(into)
 	return err
-}
-
-// textLine is the line on which a scalar's text begins: a block scalar begins
-// on the line after its key.
-func textLine(n *yaml.Node) int {
-	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		return n.Line + 1
-	}
-	return n.Line
 }
 
 func names[V any](m map[string]V) string {

@@ -57,7 +57,7 @@ const (
 // tooLarge reports a text that is not worth parsing.
 func tooLarge(s Source, r *report) bool {
 	if len(s.Data) > maxSource {
-		r.errorf(0, "", "%d bytes are more than the %d that a configuration file may have", len(s.Data), maxSource)
+		r.errorf(nil, "", "%d bytes are more than the %d that a configuration file may have", len(s.Data), maxSource)
 		return true
 	}
 	marks := 0
@@ -65,7 +65,7 @@ func tooLarge(s Source, r *report) bool {
 		marks += bytes.Count(s.Data, []byte(mark))
 	}
 	if marks > maxMarks {
-		r.errorf(0, "", "%d commas, brackets and line ends are more than the %d that a configuration file may have", marks, maxMarks)
+		r.errorf(nil, "", "%d commas, brackets and line ends are more than the %d that a configuration file may have", marks, maxMarks)
 		return true
 	}
 	return false

@@ -66,11 +66,11 @@ func TestBounds(t *testing.T) {
 			func(n int) [3]string {
 				return [3]string{"policy: enabled\ntemplates: {sidecar: x, " + strings.Repeat("x", n) + ": x}\n", "", ""}
 			}, maxName,
-			"config:2: templates: a name of 254 bytes is longer than the 253 that it may have",
+			"config:2:25: templates: a name of 254 bytes is longer than the 253 that it may have",
 		},
 		"name of an alias": {
 			func(n int) [3]string { return inject("aliases: {" + strings.Repeat("x", n) + ": [sidecar]}\n") }, maxName,
-			"config:4: aliases: a name of 254 bytes is longer",
+			"config:4:11: aliases: a name of 254 bytes is longer",
 		},
 		"aliases": {
 			func(n int) [3]string { return inject("aliases:\n" + times(n, "  a%d: [sidecar]\n")) }, maxAliases,
@@ -193,20 +193,20 @@ func TestPublicErrorsHoldNoValues(t *testing.T) {
 		files [3]string
 		want  string
 	}{
-		"policy":       {[3]string{"policy: " + s + "\ntemplates: {sidecar: x}\n"}, `config:1: policy: invalid value (not shown), must be "enabled" or "disabled"`},
-		"kind":         {[3]string{minimal + "defaultTemplates: " + s + "\n"}, "config:4: defaultTemplates: found a string, but it must be a list of names"},
-		"number":       {[3]string{minimal, "defaultConfig: 77123", ""}, "mesh:1: defaultConfig: found a number, but it must be a mapping"},
-		"template":     {[3]string{minimal + "defaultTemplates: [" + s + "]\n"}, "config:4: defaultTemplates: there is no template named (not shown); templates are sidecar"},
-		"selector":     {[3]string{minimal + "neverInjectSelector: [{matchLabels: {app: 'a " + s + "'}}]\n"}, "config:4: neverInjectSelector[0]: not a label selector"},
-		"allowed":      {[3]string{minimal + "allowedAnnotations: ['*" + s + "']\n"}, "config:4: allowedAnnotations[0]: invalid value (not shown), must be a name"},
-		"enum":         {[3]string{minimal, "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1: defaultConfig.interceptionMode: found a string, which this field does not take"},
-		"address":      {[3]string{minimal, "defaultConfig: {discoveryAddress: " + s + "}", ""}, "mesh:1: defaultConfig.discoveryAddress: invalid value (not shown), must be host:port"},
-		"port":         {[3]string{minimal, "proxyListenPort: 77123", ""}, "mesh:1: proxyListenPort: invalid value (not shown), must be a port from 0 to 65535"},
-		"anchor":       {[3]string{minimal, "", "a: *" + s}, "values:1: not valid YAML: an anchor is wrong"},
-		"not YAML":     {[3]string{minimal, "", "a: " + s + "\n\tb: c"}, "values:2: not valid YAML: found a tab character that violates indentation"},
+		"policy":       {[3]string{"policy: " + s + "\ntemplates: {sidecar: x}\n"}, `config:1:9: policy: invalid value (not shown), must be "enabled" or "disabled"`},
+		"kind":         {[3]string{minimal + "defaultTemplates: " + s + "\n"}, "config:4:19: defaultTemplates: found a string, but it must be a list of names"},
+		"number":       {[3]string{minimal, "defaultConfig: 77123", ""}, "mesh:1:1: defaultConfig: found a number, but it must be a mapping"},
+		"template":     {[3]string{minimal + "defaultTemplates: [" + s + "]\n"}, "config:4:20: defaultTemplates[0]: there is no template named (not shown); templates are sidecar"},
+		"selector":     {[3]string{minimal + "neverInjectSelector: [{matchLabels: {app: 'a " + s + "'}}]\n"}, "config:4:23: neverInjectSelector[0]: not a label selector"},
+		"allowed":      {[3]string{minimal + "allowedAnnotations: ['*" + s + "']\n"}, "config:4:22: allowedAnnotations[0]: invalid value (not shown), must be a name"},
+		"enum":         {[3]string{minimal, "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1:35: defaultConfig.interceptionMode: found a string, which this field does not take"},
+		"address":      {[3]string{minimal, "defaultConfig: {discoveryAddress: " + s + "}", ""}, "mesh:1:35: defaultConfig.discoveryAddress: invalid value (not shown), must be host:port"},
+		"port":         {[3]string{minimal, "proxyListenPort: 77123", ""}, "mesh:1:18: proxyListenPort: invalid value (not shown), must be a port from 0 to 65535"},
+		"anchor":       {[3]string{minimal, "", "a: *" + s}, "values:1:4: not valid YAML: an anchor is wrong"},
+		"not YAML":     {[3]string{minimal, "", "a: " + s + "\n\tb: c"}, "values:2:1: not valid YAML: found a tab character that violates indentation"},
 		"values":       {[3]string{minimal, "", "? {a: " + s + "}\n: x"}, "values: not usable as values"},
-		"classic":      {[3]string{"policy: enabled\ntemplate: x\n", "connectTimeout: " + s, ""}, "mesh:1: connectTimeout: found a string, which this field does not take"},
-		"classic enum": {[3]string{"policy: enabled\ntemplate: x\n", "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1: defaultConfig.interceptionMode: found a string, which this field does not take"},
+		"classic":      {[3]string{"policy: enabled\ntemplate: x\n", "connectTimeout: " + s, ""}, "mesh:1:17: connectTimeout: found a string, which this field does not take"},
+		"classic enum": {[3]string{"policy: enabled\ntemplate: x\n", "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1:35: defaultConfig.interceptionMode: found a string, which this field does not take"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse(tc.files[0], tc.files[1], tc.files[2])

@@ -89,12 +89,12 @@ func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
 		case isNull(v):
 		case key == "defaultConfig" || key == "default_config":
 			if v.Kind != yaml.MappingNode {
-				r.errorf(k.Line, key, "found %s, but it must be a mapping", kindOf(v))
+				r.errorf(k, key, "found %s, but it must be a mapping", kindOf(v))
 				return
 			}
 			overlayProxyFields(mesh.DefaultConfig, v, key+".", r)
 		default:
-			overlayField(mesh.ProtoReflect(), key, key, k.Line, v, r)
+			overlayField(mesh.ProtoReflect(), key, key, k, v, r)
 		}
 	})
 	mesh.ExtensionProviders = mergeProviders(defaults, mesh.ExtensionProviders)
@@ -102,7 +102,7 @@ func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
 	checkPort(mesh.ProxyInboundListenPort, "proxyInboundListenPort", r)
 	for _, p := range validateProxyConfig(mesh.DefaultConfig) {
 		field := "defaultConfig." + p.field
-		r.errorf(r.line(field), field, p.format, p.args...)
+		r.errorf(r.node(field), field, p.format, p.args...)
 	}
 	return mesh
 }
@@ -126,7 +126,7 @@ func mergeProviders(defaults, given []*meshconfig.MeshConfig_ExtensionProvider) 
 
 func checkPort(port int32, field string, r *report) {
 	if port < 0 || port > 65535 {
-		r.errorf(r.line(field), field, "invalid value %s, must be a port from 0 to 65535", shown("%d", port))
+		r.errorf(r.node(field), field, "invalid value %s, must be a port from 0 to 65535", shown("%d", port))
 	}
 }
 
@@ -136,7 +136,7 @@ func checkPort(port int32, field string, r *report) {
 // by key. The base is not changed. Fields that are not known are ignored. Messages
 // begin with name in place of a file's name.
 func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshconfig.ProxyConfig, error) {
-	r := &report{file: name}
+	r := &report{source: Source{Name: name}}
 	out := proto.Clone(base).(*meshconfig.ProxyConfig)
 	if top := document(Source{Name: name, Data: []byte(text)}, r); top != nil {
 		if err := checkOverlay(name, top); err != nil {
@@ -146,7 +146,7 @@ func OverlayProxyConfig(base *meshconfig.ProxyConfig, name, text string) (*meshc
 	}
 	if len(r.errs) == 0 {
 		for _, p := range validateProxyConfig(out) {
-			r.errorf(r.line(p.field), p.field, p.format, p.args...)
+			r.errorf(r.node(p.field), p.field, p.format, p.args...)
 		}
 	}
 	_, err := join(r)
@@ -157,7 +157,7 @@ func overlayProxyFields(pc *meshconfig.ProxyConfig, m *yaml.Node, prefix string,
 	metadata := pc.ProxyMetadata
 	pairs(m, prefix, r, func(key string, k, v *yaml.Node) {
 		if !isNull(v) {
-			overlayField(pc.ProtoReflect(), key, prefix+key, k.Line, v, r)
+			overlayField(pc.ProtoReflect(), key, prefix+key, k, v, r)
 		}
 	})
 	if metadata != nil {

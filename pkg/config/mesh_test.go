@@ -64,11 +64,11 @@ func TestOverlayProxyConfig(t *testing.T) {
 		t.Errorf("an empty text gives %v, %v", got, err)
 	}
 	for text, want := range map[string]string{
-		"concurrency: many":              `annotation:1: concurrency: found the string "many"`,
-		"[]":                             "annotation:1: found a list",
-		"a: b: c":                        "annotation:1: not valid YAML",
-		"\nstatusPort: 70000":            "annotation:2: statusPort: invalid value 70000",
-		"tracing: {odd: 1, zipkin: [1]}": "annotation:1: tracing: found a mapping",
+		"concurrency: many":              `annotation:1:14: concurrency: found the string "many"`,
+		"[]":                             "annotation:1:1: found a list",
+		"a: b: c":                        "annotation:1:5: not valid YAML",
+		"\nstatusPort: 70000":            "annotation:2:13: statusPort: invalid value 70000",
+		"tracing: {odd: 1, zipkin: [1]}": "annotation:1:1: tracing: found a mapping",
 		"proxyAdminPort: 0":              "proxyAdminPort: invalid value 0",
 	} {
 		if _, err := OverlayProxyConfig(base, "annotation", text); err == nil || !strings.Contains(err.Error(), want) {

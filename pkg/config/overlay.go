@@ -24,21 +24,21 @@ import (
 // overlay, it always begins with an empty message; hence the field is decoded
 // into a message of its own and moved. A value that protobuf does not keep,
 // because it equals the type's zero, clears the field: it was set on purpose.
-func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.Node, r *report) {
+func overlayField(msg protoreflect.Message, key, path string, k, v *yaml.Node, r *report) {
 	field := msg.Descriptor().Fields().ByJSONName(key)
 	if field == nil {
 		field = msg.Descriptor().Fields().ByTextName(key)
 	}
 	if field == nil {
-		r.notef(line, path, "unknown field, ignored")
+		r.notef(k, path, "unknown field, ignored")
 		return
 	}
 	text, err := toJSON(v)
 	if err != nil {
-		r.errorf(line, path, "not usable%s", problemOf(err.Error()))
+		r.errorf(where(k, v), path, "not usable%s", problemOf(err.Error()))
 		return
 	}
-	r.at(path, line)
+	r.at(path, where(k, v))
 	name, _ := json.Marshal(key)
 	text = fmt.Appendf(nil, "{%s:%s}", name, text)
 	one := msg.New()
@@ -46,12 +46,12 @@ func overlayField(msg protoreflect.Message, key, path string, line int, v *yaml.
 	if err != nil && strings.Contains(err.Error(), "unknown field") {
 		// Not from the start, because this also lets unknown names of
 		// enumerations pass.
-		r.notef(line, path, "%.300s, ignored", protoProblem(err))
+		r.notef(k, path, "%.300s, ignored", protoProblem(err))
 		one = msg.New()
 		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, one.Interface())
 	}
 	if err != nil {
-		r.errorf(line, path, "found %s%s", kindOf(v), problemOf(protoProblem(err)))
+		r.errorf(where(k, v), path, "found %s%s", kindOf(v), problemOf(protoProblem(err)))
 		return
 	}
 	if one.Has(field) {

@@ -10,6 +10,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/yamlerror"
 )
 
 // Parse is ParseContext without an end.
@@ -21,11 +22,11 @@ func Parse(s Sources) (*Config, error) { return ParseContext(context.Background(
 // is none where the texts are too large, or when the context ends before, for example because
 // time is up: then the error is the context's.
 func ParseContext(ctx context.Context, s Sources) (*Config, error) {
-	inject := &report{ctx: ctx, file: s.Inject.Name}
-	mesh := &report{ctx: ctx, file: s.Mesh.Name}
-	values := &report{ctx: ctx, file: s.Values.Name}
+	inject := &report{ctx: ctx, source: s.Inject}
+	mesh := &report{ctx: ctx, source: s.Mesh}
+	values := &report{ctx: ctx, source: s.Values}
 	if sum := len(s.Inject.Data) + len(s.Mesh.Data) + len(s.Values.Data); sum > maxSources {
-		inject.errorf(0, "", "has %d bytes together with the mesh configuration and the values, more than the %d that the three may have", sum, maxSources)
+		inject.errorf(nil, "", "has %d bytes together with the mesh configuration and the values, more than the %d that the three may have", sum, maxSources)
 		_, err := join(inject)
 		return nil, err
 	}
@@ -59,16 +60,15 @@ func document(s Source, r *report) *yaml.Node {
 		return nil
 	}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(s.Data, &doc); err != nil {
-		line, msg := yamlError(err)
-		r.errorf(line, "", "not valid YAML: %s", parserProblem(msg))
+	if p := yamlerror.Parse(s.Data, &doc); p != nil {
+		r.errorf(&yaml.Node{Line: p.Line, Column: p.Column}, "", "not valid YAML: %s", parserProblem(p))
 		return nil
 	}
 	if doc.Kind == 0 || len(doc.Content) == 0 {
 		return nil
 	}
 	if err := expanded().Node(&doc); err != nil {
-		r.errorf(0, "", "%v", err)
+		r.errorf(nil, "", "%v", err)
 		return nil
 	}
 	top := resolve(doc.Content[0])
@@ -76,29 +76,19 @@ func document(s Source, r *report) *yaml.Node {
 		return nil
 	}
 	if top.Kind != yaml.MappingNode {
-		r.errorf(top.Line, "", "found %s, but the file must hold a mapping", kindOf(top))
+		r.errorf(top, "", "found %s, but the file must hold a mapping", kindOf(top))
 		return nil
 	}
 	return top
 }
 
-// yamlError returns the line and the rest of a parser's message. The parser does not
-// mention the first line.
-func yamlError(err error) (line int, msg string) {
-	line = 1
-	msg = strings.TrimPrefix(err.Error(), "yaml: ")
-	if _, scanErr := fmt.Sscanf(msg, "line %d:", &line); scanErr == nil {
-		_, msg, _ = strings.Cut(msg, ": ")
+// parserProblem is what the parser says.
+func parserProblem(p *yamlerror.Problem) given {
+	text := cut.Line(p.Text, maxField)
+	if p.Names {
+		return given{text, "an anchor is wrong"}
 	}
-	return line, msg
-}
-
-// parserProblem is what the parser says; only about anchors it repeats the text.
-func parserProblem(msg string) given {
-	if strings.Contains(msg, "anchor") {
-		return given{cut.Line(msg, maxField), "an anchor is wrong"}
-	}
-	return shared(cut.Line(msg, maxField))
+	return shared(text)
 }
 
 // parseValues reads the values as the reference injector does: by way of JSON, so
@@ -109,7 +99,7 @@ func parseValues(s Source, r *report) map[string]any {
 		return values
 	}
 	if err := sigsyaml.Unmarshal(s.Data, &values); err != nil {
-		r.errorf(0, "", "not usable as values%s", given{": " + cut.Line(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), maxField), ""})
+		r.errorf(nil, "", "not usable as values%s", given{": " + cut.Line(strings.TrimPrefix(err.Error(), "error unmarshaling JSON: "), maxField), ""})
 	}
 	return values
 }
@@ -117,21 +107,21 @@ func parseValues(s Source, r *report) map[string]any {
 // pairs calls f for each key and value of a mapping. A key that is set twice is an
 // error.
 func pairs(m *yaml.Node, prefix string, r *report, f func(key string, k, v *yaml.Node)) {
-	seen := map[string]int{}
+	seen := map[string]*yaml.Node{}
 	for pair := range slices.Chunk(m.Content, 2) {
 		if r.ended() {
 			return
 		}
 		k, v := pair[0], resolve(pair[1])
 		if k.Kind != yaml.ScalarNode {
-			r.errorf(k.Line, strings.TrimSuffix(prefix, "."), "found %s as a key, but keys must be strings", kindOf(k))
+			r.errorf(k, strings.TrimSuffix(prefix, "."), "found %s as a key, but keys must be strings", kindOf(k))
 			continue
 		}
 		if first, dup := seen[k.Value]; dup {
-			r.errorf(k.Line, prefix+k.Value, "is set twice, first in line %d; remove one", first)
+			r.errorf(k, prefix+k.Value, "is set twice, first in line %d; remove one", r.source.place("", first).Line)
 			continue
 		}
-		seen[k.Value] = k.Line
+		seen[k.Value] = k
 		f(k.Value, k, v)
 	}
 }

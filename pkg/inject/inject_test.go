@@ -101,12 +101,12 @@ aliases: {gone: [nothing]}
 		"another kind":     {`{"kind": "Service"}`, decide.BadRequest, `the object is a "Service", must be a Pod`},
 		"no pod":           {`{"spec": {"containers": 5}}`, decide.PodInvalid, "the object is not a pod: json: cannot unmarshal"},
 		"annotation":       {with("sidecar.istio.io/interceptionMode", "x"), decide.InvalidAnnotation, "must be REDIRECT, TPROXY or NONE"},
-		"proxy config":     {with("proxy.istio.io/config", "concurrency: x"), decide.InvalidAnnotation, "annotation proxy.istio.io/config:1: concurrency: found"},
+		"proxy config":     {with("proxy.istio.io/config", "concurrency: x"), decide.InvalidAnnotation, "annotation proxy.istio.io/config:1:14: concurrency: found"},
 		"overrides":        {with("proxy.istio.io/overrides", "x"), decide.InvalidAnnotation, "annotation proxy.istio.io/overrides: not readable"},
 		"scrape targets":   {with("prometheus.istio.io/scrape-targets", "15020"), decide.InvalidAnnotation, "annotation prometheus.istio.io/scrape-targets"},
 		"unknown template": {with("inject.istio.io/templates", "sidecar, other"), decide.UnknownTemplate, `annotation inject.istio.io/templates: there is no template named "other"; known are deletes, emptied, endless, fails, list, sidecar, wrong, gone`},
 		"alias of nothing": {with("inject.istio.io/templates", "gone"), decide.UnknownTemplate, `there is no template named "nothing"`},
-		"template":         {with("inject.istio.io/templates", "fails"), decide.TemplateError, `config.yaml:9: template "fails" at fail "no luck": error calling fail: no luck`},
+		"template":         {with("inject.istio.io/templates", "fails"), decide.TemplateError, `config.yaml:9:11: template "fails" at fail: the template refuses the pod: no luck`},
 		"limit":            {with("inject.istio.io/templates", "endless"), decide.TemplateError, `exceeds the limit on loop rounds`},
 		"no pod rendered":  {with("inject.istio.io/templates", "list"), decide.MergeError, `template "list" renders what is not part of a pod`},
 		"wrong field":      {with("inject.istio.io/templates", "wrong"), decide.MergeError, "containers"},
@@ -198,7 +198,7 @@ func TestCompileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = inject.Compile(cfg, inject.Options{})
-	want := "config.yaml:6: template \"b\": missing value for if\nconfig.yaml:3: template \"sidecar\": function \"now\" not defined"
+	want := "config.yaml:6:5: template \"b\" at {{ if }}: missing value for if\nconfig.yaml:3:16: template \"sidecar\": function \"now\" not defined: templates have no clock, randomness, keys, network or environment, so that one pod gives the same result always"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
@@ -231,7 +231,7 @@ func TestCheck(t *testing.T) {
 	// A mistake that shows for some pods only.
 	s := of(t, sidecar("spec:\n  serviceAccountName: {{ index .Spec.InitContainers 0 | toJson }}"), "", "", inject.Options{})
 	err := s.Check(t.Context())
-	if err == nil || !strings.Contains(err.Error(), `sample pod "plain": config.yaml:5: template "sidecar" at index .Spec.InitContainers 0`) {
+	if err == nil || !strings.Contains(err.Error(), `sample pod "plain": config.yaml:5:30: template "sidecar" at index .Spec.InitContainers 0`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -293,7 +293,7 @@ func TestUnknownFieldsOfTemplates(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	s := of(t, sidecar("spec:\n  containers:\n  - name: istio-proxy\n    image: p\n    securitycontext: {}\n")+"revision: a\n", "", "", inject.Options{})
 	got := strings.Join(s.Warnings(), "\n")
-	want := "config.yaml:10: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod that this version knows, it is passed on unchecked"
+	want := "config.yaml:10:1: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod that this version knows, it is passed on unchecked"
 	if got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

@@ -113,8 +113,7 @@ func (s *Snapshot) language() *render.Language {
 func (s *Snapshot) compileTemplates(ctx context.Context, language *render.Language, limits render.Limits, constants []render.Constants) error {
 	var errs []error
 	for _, name := range s.TemplateNames() {
-		source := render.Source{File: s.config.Source, Line: s.config.TemplateLines[name]}
-		t, err := language.CompileContext(ctx, name, s.config.Templates[name], source, limits, constants...)
+		t, err := language.CompileContext(ctx, name, s.config.Templates[name], s.config.TemplateOrigins[name], limits, constants...)
 		if ctx.Err() != nil {
 			return err // of the others there would be the same to say
 		}

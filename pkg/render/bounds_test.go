@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
 func TestMeasure(t *testing.T) {
@@ -48,10 +50,10 @@ func TestBoundsOfATemplate(t *testing.T) {
 		"calls":        {func(n int) string { return "{{ 1" + rep(" | add 1", n-1) + " }}" }, maxCalls, "calls more than 500 functions"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Current(nil).Compile("sidecar", tc.text(tc.limit), Source{}, Limits{}); err != nil {
+			if _, err := Current(nil).Compile("sidecar", tc.text(tc.limit), config.Origin{}, Limits{}); err != nil {
 				t.Errorf("%d: %.200v", tc.limit, err)
 			}
-			_, err := Current(nil).Compile("sidecar", tc.text(tc.limit+1), Source{}, Limits{})
+			_, err := Current(nil).Compile("sidecar", tc.text(tc.limit+1), config.Origin{}, Limits{})
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), tc.want) || e.Public() != e.Error() {
 				t.Errorf("%d: got %.200v, want %s", tc.limit+1, err, tc.want)
@@ -63,7 +65,7 @@ func TestBoundsOfATemplate(t *testing.T) {
 func TestCompileEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Current(nil).CompileContext(ctx, "sidecar", "x", Source{}, Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := Current(nil).CompileContext(ctx, "sidecar", "x", config.Origin{}, Limits{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -76,7 +78,7 @@ func TestTheClockIsLookedAtBetweenCalls(t *testing.T) {
 	text := strings.Repeat("{{ $x := sha512sum .Text }}", 2000)
 	limits := Limits{Time: 20 * 1e6}
 	for name, constants := range map[string][]Constants{"text/template": nil, "program": {{Data: &data{}}}} {
-		tmpl, err := Current(nil).Compile("sidecar", text, Source{}, limits, constants...)
+		tmpl, err := Current(nil).Compile("sidecar", text, config.Origin{}, limits, constants...)
 		if err != nil || len(tmpl.programs) != len(constants) {
 			t.Fatalf("%s: %v, %d programs", name, err, len(tmpl.programs))
 		}

@@ -2,7 +2,6 @@ package render
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"text/template/parse"
 	"unicode"
@@ -13,13 +12,15 @@ import (
 
 // prepare plants the markers that let the writer count, finds out whether the
 // template changes its data, and refuses methods that reach outside of it.
-func (t *Template) prepare(text string) error {
-	p := &preparation{t: t, lineEnds: lineEnds(text)}
+func (t *Template) prepare() error {
+	p := &preparation{t: t}
 	for _, tmpl := range t.parsed.Templates() {
 		if tmpl.Tree == nil || tmpl.Tree.Root == nil {
 			continue
 		}
-		p.name = tmpl.Name()
+		if p.defined = tmpl.Name(); p.defined == t.name {
+			p.defined = ""
+		}
 		p.list(tmpl.Tree.Root)
 		p.plant(tmpl.Tree.Root, enter, true)
 		p.plant(tmpl.Tree.Root, leave, false)
@@ -28,21 +29,11 @@ func (t *Template) prepare(text string) error {
 }
 
 type preparation struct {
-	t        *Template
-	lineEnds []int // positions of line ends in the text
-	name     string
-	err      error
+	t       *Template
+	defined string // the template within the template that is looked at, if it is one
+	err     error
 	// calls is how many functions, fields and values the current action calls.
 	calls int
-}
-
-func lineEnds(text string) (ends []int) {
-	for i := range len(text) {
-		if text[i] == '\n' {
-			ends = append(ends, i)
-		}
-	}
-	return ends
 }
 
 // plant adds a marker to a list of nodes, as its first node or its last.
@@ -57,14 +48,8 @@ func (p *preparation) plant(list *parse.ListNode, kind markerKind, first bool) {
 
 // marker returns a new marker for the place of a node.
 func (p *preparation) marker(kind markerKind, at parse.Node) *parse.TextNode {
-	text := p.t.markers.add(marker{kind, fmt.Sprintf("%q line %d", p.name, p.line(at))})
+	text := p.t.markers.add(marker{kind, p.defined, int(at.Position())})
 	return &parse.TextNode{NodeType: parse.NodeText, Pos: at.Position(), Text: text}
-}
-
-// line is where a node stands in the template.
-func (p *preparation) line(n parse.Node) int {
-	before, _ := slices.BinarySearch(p.lineEnds, int(n.Position()))
-	return before + 1
 }
 
 // callsPerTick is after how many calls of functions the clock is looked at, where no
@@ -80,6 +65,9 @@ func (p *preparation) list(l *parse.ListNode) {
 	for _, n := range l.Nodes {
 		p.calls = 0
 		p.node(n)
+		if p.t.traced {
+			nodes = append(nodes, p.marker(here, n))
+		}
 		nodes = append(nodes, n)
 		if calls += p.calls; calls >= callsPerTick {
 			calls = 0
@@ -118,7 +106,7 @@ func (p *preparation) pipe(pipe *parse.PipeNode) {
 	for _, cmd := range pipe.Cmds {
 		if p.calls++; p.calls > maxCalls && p.err == nil {
 			e := &Error{Template: p.t.name, Problem: fmt.Sprintf("an action calls more than %d functions, fields and values", maxCalls), public: true}
-			e.locate(p.t, p.line(pipe))
+			e.locateAt(p.t, int(pipe.Position()))
 			p.err = e
 		}
 		for _, arg := range cmd.Args {
@@ -162,7 +150,7 @@ func (p *preparation) names(n parse.Node, names []string) {
 			Expression: n.String(),
 			Problem:    fmt.Sprintf("%s is not available to templates; if it is the key of a map, use index", name),
 		}
-		e.locate(p.t, p.line(n))
+		e.locateAround(p.t, int(n.Position()))
 		p.err = e
 	}
 }

@@ -1,24 +1,23 @@
 package render
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"text/template"
 	"unicode"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
 // Error is a template that cannot be compiled, or failed on one pod.
 type Error struct {
 	// Template is its name in the configuration.
 	Template string
-	// File and Line are where the place stands in the configuration file; File
-	// is empty and Line counts within the template where that is not known.
-	File string
-	Line int
+	// Place is where the mistake stands in the file that the template was given in;
+	// File is empty and Line counts within the template where that is not known.
+	config.Place
 	// Expression is the part of the template that failed; may be empty.
 	Expression string
 	// Problem says what is wrong.
@@ -27,9 +26,10 @@ type Error struct {
 	noSuchField bool
 	// limited says that a limit was exceeded.
 	limited bool
-	// public says that Problem holds nothing of the template.
-	public bool
-	cause  error
+	// public says that publicProblem, or else Problem, holds nothing of the template.
+	public        bool
+	publicProblem string
+	cause         error
 }
 
 func (e *Error) Error() string { return e.describe(e.Expression, e.Problem) }
@@ -48,8 +48,10 @@ func (e *Error) Public() string {
 		return e.describe("", limit.Error())
 	case e.limited:
 		return e.describe("", "exceeds a limit of what functions may take or give")
-	case e.public, undefined(e.Problem):
+	case undefined(e.Problem):
 		return e.describe("", e.Problem)
+	case e.public:
+		return e.describe("", cmp.Or(e.publicProblem, e.Problem))
 	}
 	return e.describe("", "fails")
 }
@@ -74,11 +76,7 @@ func undefined(problem string) bool {
 func (e *Error) describe(expression, problem string) string {
 	var s strings.Builder
 	if e.File != "" {
-		fmt.Fprintf(&s, "%s:", e.File)
-		if e.Line > 0 {
-			fmt.Fprintf(&s, "%d:", e.Line)
-		}
-		s.WriteByte(' ')
+		fmt.Fprintf(&s, "%s: ", e.Place)
 	}
 	fmt.Fprintf(&s, "template %q", e.Template)
 	if e.File == "" && e.Line > 0 {
@@ -95,14 +93,17 @@ func (e *Error) Unwrap() error { return e.cause }
 // LimitError says which limit an execution has exceeded.
 type LimitError struct {
 	What, Limit string
-	// Where is the template and line of the loop or call; may be empty.
+	// Where names the template of a define in which the loop or call is; empty when it
+	// is in none.
 	Where string
+
+	at int // offset of the loop or call in the text; -1 when not known
 }
 
 func (e *LimitError) Error() string {
 	s := fmt.Sprintf("exceeds the limit on %s, %s", e.What, e.Limit)
 	if e.Where != "" {
-		s += ", in " + e.Where
+		s += ", in the template " + strconv.Quote(e.Where) + " that it defines"
 	}
 	return s
 }
@@ -110,70 +111,3 @@ func (e *LimitError) Error() string {
 func count(n int) string { return strconv.Itoa(n) }
 
 func byteCount(n int) string { return strconv.Itoa(n) + " bytes" }
-
-// explain takes the message of text/template apart, which reads
-// `template: NAME:LINE:COLUMN: executing "NAME" at <EXPRESSION>: PROBLEM`,
-// when parsing without column and expression.
-func (t *Template) explain(err error) *Error {
-	e := &Error{Template: t.name, Problem: err.Error(), cause: err}
-	var limit *LimitError
-	e.limited = errors.As(err, &limit) || functions.IsLimit(err)
-	if limit != nil {
-		e.locate(t, 0)
-		return e
-	}
-	msg := err.Error()
-	var exec template.ExecError
-	if errors.As(err, &exec) {
-		msg = exec.Err.Error()
-	}
-	rest, ok := strings.CutPrefix(msg, "template: "+t.name+":")
-	if !ok {
-		e.locate(t, 0)
-		return e
-	}
-	number, rest, _ := strings.Cut(rest, ":")
-	line, _ := strconv.Atoi(number)
-	if column, after, ok := strings.Cut(rest, ": "); ok {
-		if _, err := strconv.Atoi(column); err == nil {
-			rest = after
-		}
-	}
-	rest = strings.TrimSpace(rest)
-	if after, ok := strings.CutPrefix(rest, "executing "); ok {
-		if _, at, ok := strings.Cut(after, " at <"); ok {
-			// An expression may hold ">: " itself, the problem hardly does.
-			if i := strings.LastIndex(at, ">: "); i >= 0 {
-				e.Expression, rest = at[:i], at[i+len(">: "):]
-			}
-		}
-	}
-	// A function's error is wrapped; what is left are text/template's own, which
-	// have no types.
-	if errors.Unwrap(exec.Err) == nil {
-		e.noSuchField = strings.HasPrefix(rest, "can't evaluate field ") || strings.HasPrefix(rest, "nil pointer evaluating interface {}.")
-	}
-	e.Problem = plainTypes(rest)
-	e.locate(t, line)
-	return e
-}
-
-// plainTypes says "the data" for the type of what templates see.
-func plainTypes(problem string) string {
-	for _, name := range []string{"type *render.Data", "type *render.ClassicData"} {
-		problem = strings.ReplaceAll(problem, name, "the data that templates see")
-	}
-	return problem
-}
-
-// locate turns a line of the template into one of the file.
-func (e *Error) locate(t *Template, line int) {
-	e.Line = line
-	if t.source.File == "" {
-		return
-	}
-	e.File = t.source.File
-	if line > 0 && t.source.Line > 0 {
-		e.Line = line + t.source.Line - 1
-	}
-}

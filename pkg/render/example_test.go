@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
@@ -15,7 +16,7 @@ func Example() {
 	const text = `{{ range .Spec.Containers }}{{ .Name }} of {{ $.ObjectMeta.Name }} uses {{ $.Values.hub }}
 {{ end }}`
 	shared := &render.Data{Values: map[string]any{"hub": "docker.io/istio"}}
-	template, err := render.Current(nil).Compile("sidecar", text, render.Source{File: "config.yaml", Line: 12}, render.Limits{},
+	template, err := render.Current(nil).Compile("sidecar", text, config.FileOrigin("sidecar.yaml"), render.Limits{},
 		render.Constants{Data: shared, Fields: []string{"Values"}})
 	if err != nil {
 		fmt.Println(err)
@@ -34,5 +35,5 @@ func Example() {
 	// Output:
 	// app of web uses docker.io/istio
 	// <nil>
-	// config.yaml:12: template "sidecar" at $.ObjectMeta.Name: nil pointer evaluating *v1.ObjectMeta.Name
+	// sidecar.yaml:1:47: template "sidecar" at $.ObjectMeta.Name: what .Name is asked of is not set: put the action into {{ with }} or {{ if }}
 }

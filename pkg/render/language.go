@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"text/template"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/functions"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/partial"
 )
@@ -48,14 +49,6 @@ func (l *Language) Functions() []string {
 	return slices.Sorted(maps.Keys(l.funcs))
 }
 
-// Source is where a template's text stands, for messages.
-type Source struct {
-	// File is the configuration file, and Line the line at which the text
-	// begins. Both may be left out.
-	File string
-	Line int
-}
-
 // Constants says which fields of the data are the same for nearly every pod, so
 // that what follows from them alone is worked out when the template is compiled.
 // Data that differs from them is rendered just the same, but slower.
@@ -68,30 +61,24 @@ type Constants struct {
 
 // Compile parses a template. Where several Constants are given, the first that
 // fits the data of a pod is used. The error is an *Error that names template and
-// line.
-func (l *Language) Compile(name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
-	return l.CompileContext(context.Background(), name, text, source, limits, constants...)
+// place, by origin.
+func (l *Language) Compile(name, text string, origin config.Origin, limits Limits, constants ...Constants) (*Template, error) {
+	return l.CompileContext(context.Background(), name, text, origin, limits, constants...)
 }
 
 // CompileContext is Compile, which ends with an error of the context when that ends
 // before.
-func (l *Language) CompileContext(ctx context.Context, name, text string, source Source, limits Limits, constants ...Constants) (*Template, error) {
-	t := &Template{name: name, source: source, limits: limits.withDefaults(), markers: markers{}, strings: map[string]bool{}}
+func (l *Language) CompileContext(ctx context.Context, name, text string, origin config.Origin, limits Limits, constants ...Constants) (*Template, error) {
+	t := &Template{name: name, text: text, origin: origin, language: l, limits: limits.withDefaults(), markers: markers{}, strings: map[string]bool{}}
 	t.extent = measure(text, l.left, l.right)
 	if problem := t.extent.check(); problem != "" {
 		e := &Error{Template: name, Problem: problem, public: true}
-		e.locate(t, 0)
+		e.locate(t, 0, 0)
 		return nil, e
 	}
-	parsed, err := template.New(name).Delims(l.left, l.right).Funcs(l.funcs).Parse(text)
-	if err != nil {
-		return nil, t.explain(err)
-	}
-	t.parsed = parsed
-	if err := t.prepare(text); err != nil {
+	if err := t.parse(); err != nil {
 		return nil, err
 	}
-	t.meters.New = func() any { return &meter{limits: &t.limits, markers: t.markers} }
 	if !t.mutates {
 		for _, c := range constants {
 			if p := t.program(ctx, l, c); p != nil {
@@ -103,6 +90,17 @@ func (l *Language) CompileContext(ctx context.Context, name, text string, source
 		return nil, fmt.Errorf("compiling the template %q: %w", name, err)
 	}
 	return t, nil
+}
+
+// parse parses the text and prepares it to be executed.
+func (t *Template) parse() error {
+	parsed, err := t.language.parse(t.name, t.text)
+	if err != nil {
+		return t.syntaxError(err)
+	}
+	t.parsed = parsed
+	t.meters.New = func() any { return &meter{limits: &t.limits, markers: t.markers} }
+	return t.prepare()
 }
 
 // program evaluates the template in part; nil where that cannot be done.

@@ -5,8 +5,10 @@ import "context"
 // marker says what the execution has come to.
 type marker struct {
 	kind markerKind
-	// where is the name of the template and the line, for messages.
-	where string
+	// defined is the name of the template within the template, and at the place in its
+	// text, for messages.
+	defined string
+	at      int
 }
 
 type markerKind int
@@ -16,11 +18,12 @@ const (
 	leave                   // and returns
 	round                   // a loop begins another round
 	tick                    // functions were called, which take time
+	here                    // what is written now comes from this place
 )
 
 // steps is what a marker counts for.
 func (k markerKind) steps() int {
-	if k == leave || k == tick {
+	if k == leave || k == tick || k == here {
 		return 0
 	}
 	return 1
@@ -58,6 +61,8 @@ type meter struct {
 	markers markers
 	steps   int
 	depth   int
+	// trace notes what each part of the output comes from; nil for most executions.
+	trace *Trace
 }
 
 // clockEvery is after how many steps the clock is looked at: that costs as much
@@ -95,7 +100,7 @@ func (m *meter) Write(p []byte) (int, error) {
 		return len(p), m.pass(mark)
 	}
 	if !m.fits(len(p)) {
-		return 0, &LimitError{What: "output", Limit: byteCount(m.limits.Output)}
+		return 0, &LimitError{What: "output", Limit: byteCount(m.limits.Output), at: -1}
 	}
 	m.out = append(m.out, p...)
 	return len(p), nil
@@ -109,13 +114,16 @@ func (m *meter) pass(mark marker) error {
 		return nil
 	case tick:
 		return m.inTime(mark)
+	case here:
+		m.trace.note(len(m.out), mark.at)
+		return nil
 	case enter:
 		if m.depth++; m.depth > m.limits.Depth {
-			return &LimitError{What: "nested template calls", Limit: count(m.limits.Depth), Where: mark.where}
+			return &LimitError{What: "nested template calls", Limit: count(m.limits.Depth), Where: mark.defined, at: mark.at}
 		}
 	}
 	if m.steps++; m.work.steps+m.steps > m.limits.Steps {
-		return &LimitError{What: "loop rounds and template calls", Limit: count(m.limits.Steps), Where: mark.where}
+		return &LimitError{What: "loop rounds and template calls", Limit: count(m.limits.Steps), Where: mark.defined, at: mark.at}
 	}
 	if m.steps%clockEvery == 0 {
 		return m.inTime(mark)
@@ -129,7 +137,7 @@ func (m *meter) inTime(mark marker) error {
 		return err
 	}
 	if m.late() {
-		return &LimitError{What: "time", Limit: m.limits.Time.String(), Where: mark.where}
+		return &LimitError{What: "time", Limit: m.limits.Time.String(), Where: mark.defined, at: mark.at}
 	}
 	return nil
 }

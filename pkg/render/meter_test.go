@@ -8,11 +8,11 @@ import (
 
 func TestMarkersAreToldApart(t *testing.T) {
 	m := markers{}
-	first, second := m.add(marker{enter, "a"}), m.add(marker{round, "b"})
-	if got, ok := m.find(first); !ok || got != (marker{enter, "a"}) {
+	first, second := m.add(marker{enter, "a", 0}), m.add(marker{round, "b", 0})
+	if got, ok := m.find(first); !ok || got != (marker{enter, "a", 0}) {
 		t.Errorf("the first marker is %v, %t", got, ok)
 	}
-	if got, ok := m.find(second); !ok || got != (marker{round, "b"}) {
+	if got, ok := m.find(second); !ok || got != (marker{round, "b", 0}) {
 		t.Errorf("the second marker is %v, %t", got, ok)
 	}
 	for name, text := range map[string][]byte{
@@ -53,7 +53,7 @@ func TestMeter(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := m.pass(marker{enter, "x"}); !errors.As(err, &limit) || limit.What != "nested template calls" || limit.Limit != "2" || limit.Where != "x" {
+	if err := m.pass(marker{enter, "x", 0}); !errors.As(err, &limit) || limit.What != "nested template calls" || limit.Limit != "2" || limit.Where != "x" {
 		t.Errorf("three templates deep: %v", err)
 	}
 	m = fresh()
@@ -67,7 +67,7 @@ func TestMeter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := m.pass(marker{round, "y"}); !errors.As(err, &limit) || limit.What != "loop rounds and template calls" || limit.Where != "y" {
+	if err := m.pass(marker{round, "y", 0}); !errors.As(err, &limit) || limit.What != "loop rounds and template calls" || limit.Where != "y" {
 		t.Errorf("71 steps: %v", err)
 	}
 	if m = fresh(); !m.Count(70) || m.Count(1) {
@@ -89,7 +89,7 @@ func TestMeter(t *testing.T) {
 	}
 	m = fresh()
 	for i := range clockEvery {
-		err := m.pass(marker{round, "z"})
+		err := m.pass(marker{round, "z", 0})
 		if late := errors.As(err, &limit) && limit.What == "time" && limit.Limit == "1s"; late != (i == clockEvery-1) {
 			t.Errorf("step %d: %v", i+1, err)
 		}

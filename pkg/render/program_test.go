@@ -21,7 +21,7 @@ import (
 func reduced(t testing.TB, l *render.Language, text string, limits render.Limits, d *render.Data) *render.Template {
 	t.Helper()
 	l.OnDefect = func(template string, err error) { t.Errorf("template %s: a defect: %v", template, err) }
-	tmpl, err := l.Compile("sidecar", text, render.Source{}, limits, render.Constants{d, sample.Constants()}, render.Constants{d, sample.Constants()[1:]})
+	tmpl, err := l.Compile("sidecar", text, config.Origin{}, limits, render.Constants{d, sample.Constants()}, render.Constants{d, sample.Constants()[1:]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +62,8 @@ func TestProgramsLeaveErrorsToTextTemplate(t *testing.T) {
 		t.Run(text, func(t *testing.T) {
 			d := sample.Data()
 			language := render.Current(nil)
-			plain, err := language.Compile("sidecar", text, render.Source{}, limits)
-			withConstants, errToo := language.Compile("sidecar", text, render.Source{}, limits, render.Constants{d, sample.Constants()})
+			plain, err := language.Compile("sidecar", text, config.Origin{}, limits)
+			withConstants, errToo := language.Compile("sidecar", text, config.Origin{}, limits, render.Constants{d, sample.Constants()})
 			if message(err) != message(errToo) {
 				t.Fatalf("compiling: %v\nwith constants: %v", err, errToo)
 			}
@@ -215,7 +215,7 @@ func FuzzProgram(f *testing.F) {
 	limits := render.Limits{Output: 1 << 14, Steps: 500, Depth: 10, Time: time.Second}
 	shared := sample.Data()
 	f.Fuzz(func(t *testing.T, text, annotation, value string) {
-		tmpl, err := language.Compile("sidecar", text, render.Source{}, limits, render.Constants{shared, sample.Constants()}, render.Constants{shared, sample.Constants()[1:]})
+		tmpl, err := language.Compile("sidecar", text, config.Origin{}, limits, render.Constants{shared, sample.Constants()}, render.Constants{shared, sample.Constants()[1:]})
 		if err != nil || strings.Contains(text, "%p") {
 			return // addresses differ from one value to the next
 		}
@@ -243,7 +243,7 @@ func TestDefectsAreReported(t *testing.T) {
 		return time.Time{}
 	}}
 	d := sample.Data()
-	tmpl, err := language.Compile("sidecar", `{{ .Revision }}{{ range until 200 }}{{ end }}`, render.Source{}, limits, render.Constants{Data: d, Fields: sample.Constants()})
+	tmpl, err := language.Compile("sidecar", `{{ .Revision }}{{ range until 200 }}{{ end }}`, config.Origin{}, limits, render.Constants{Data: d, Fields: sample.Constants()})
 	if err != nil || tmpl.Programs() != 1 || len(defects) != 0 {
 		t.Fatalf("%v, %d programs, defects %q", err, tmpl.Programs(), defects)
 	}

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/sample"
 )
 
 func compile(t testing.TB, l *render.Language, text string, limits render.Limits) *render.Template {
 	t.Helper()
-	tmpl, err := l.Compile("sidecar", text, render.Source{}, limits)
+	tmpl, err := l.Compile("sidecar", text, config.Origin{}, limits)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,35 +23,53 @@ func compile(t testing.TB, l *render.Language, text string, limits render.Limits
 }
 
 func TestErrorsNameThePlace(t *testing.T) {
-	source := render.Source{File: "config.yaml", Line: 10}
-	for name, tc := range map[string]struct{ text, want string }{
-		"unknown function":     {"a\n{{ now }}", `config.yaml:11: template "odd:name": function "now" not defined`},
-		"syntax":               {"a\nb\n{{ if }}", `config.yaml:12: template "odd:name": missing value for if`},
-		"method":               {"a\n{{ .MeshConfig.ProtoReflect }}", `config.yaml:11: template "odd:name" at .MeshConfig.ProtoReflect: ProtoReflect is not available to templates; if it is the key of a map, use index`},
-		"method of a variable": {"{{ $x := .ProxyConfig }}\n{{ $x.Reset }}", `config.yaml:11: template "odd:name" at $x.Reset: Reset is not available`},
-		"method of a chain":    {"{{ (index .Spec.Containers 0).Unmarshal }}", `Unmarshal is not available`},
-		"method in a branch":   {"{{ with .ProxyConfig }}{{ else }}{{ range .Spec.Containers }}{{ template \"x\" .SetName }}{{ end }}{{ end }}{{ define \"x\" }}{{ end }}", `SetName is not available`},
+	origin := config.FileOrigin("my.yaml")
+	for name, tc := range map[string]struct{ text, want, public string }{
+		"removed function":     {"a\n{{ now }}", `my.yaml:2:4: template "odd:name": function "now" not defined: templates have no clock, randomness, keys, network or environment, so that one pod gives the same result always`, ""},
+		"unknown function":     {"a\n  {{ .x | toYamll }}", `my.yaml:2:11: template "odd:name": function "toYamll" not defined: did you mean toYaml?; known functions are toYaml, toDecimal, toJSON, toJson, toJsonMap, toLower, toPrettyJson, toRawJson, toString, toStrings and 203 more`, ""},
+		"a word in a string":   {"{{ print \"nope\" }}{{ nope }}", `my.yaml:1:22: template "odd:name": function "nope" not defined; known functions are `, ""},
+		"syntax":               {"a\nb\n é {{ if }}", `my.yaml:3:4: template "odd:name" at {{ if }}: missing value for if`, "my.yaml:3:4: template \"odd:name\": cannot be parsed"},
+		"no end":               {"{{ if .x }}\n {{ with .y }}{{ end }}\n {{ range .z }}{{ end }}\n", `my.yaml:1:1: template "odd:name": the {{ if }} that begins here has no {{ end }}`, "has a block without an end"},
+		"no end of the inner":  {"{{ if .x }}\n {{- range .y }}\n{{ end }}", `my.yaml:1:1: template "odd:name": the {{ if }} that begins here`, ""},
+		"an end too many":      {"a\n{{ end }}\n", `my.yaml:2:1: template "odd:name" at {{ end }}: unexpected {{end}}`, ""},
+		"not closed":           {"a: {{ .x }}\nb: {{ .y\nc: d\n", `my.yaml:2:4: template "odd:name": the action that begins here is not closed by }}`, ""},
+		"closed by one brace":  {"a: {{ .x }\nb: c\n", `my.yaml:1:4: template "odd:name": the action that begins here is not closed by }}`, ""},
+		"no such variable":     {"{{ $a := 1 }}\n{{ $a }}{{ $b }}", `my.yaml:2:12: template "odd:name": undefined variable "$b"`, ""},
+		"a quote not closed":   {"a\n{{ print \"x }}\n", `my.yaml:2:10: template "odd:name": unterminated quoted string`, ""},
+		"method":               {"a\n{{ .MeshConfig.ProtoReflect }}", `my.yaml:2:4: template "odd:name" at .MeshConfig.ProtoReflect: ProtoReflect is not available to templates; if it is the key of a map, use index`, ""},
+		"method of a variable": {"{{ $x := .ProxyConfig }}\n{{ $x.Reset }}", `my.yaml:2:4: template "odd:name" at $x.Reset: Reset is not available`, ""},
+		"method of a chain":    {"{{ (index .Spec.Containers 0).Unmarshal }}", `Unmarshal is not available`, ""},
+		"method in a branch":   {"{{ with .ProxyConfig }}{{ else }}{{ range .Spec.Containers }}{{ template \"x\" .SetName }}{{ end }}{{ end }}{{ define \"x\" }}{{ end }}", `SetName is not available`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := render.Current(nil).Compile("odd:name", tc.text, source, render.Limits{})
+			_, err := render.Current(nil).Compile("odd:name", tc.text, origin, render.Limits{})
 			var e *render.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), tc.want) || e.Template != "odd:name" {
-				t.Errorf("got %v\nwant %s", err, tc.want)
+				t.Fatalf("got %v\nwant %s", err, tc.want)
+			}
+			if !strings.Contains(e.Public(), tc.public) {
+				t.Errorf("public %s", e.Public())
 			}
 		})
 	}
 	for name, tc := range map[string]struct{ text, want string }{
-		"nil":      {"a\n{{ .Values.global.nothing.y }}", `config.yaml:11: template "odd:name" at .Values.global.nothing.y: nil pointer evaluating interface {}.y`},
-		"no field": {"{{ .Nothing }}", `config.yaml:10: template "odd:name" at .Nothing: can't evaluate field Nothing in the data that templates see`},
-		"fail":     {"\n\n{{ fail \"no: reason\" }}", `config.yaml:12: template "odd:name" at fail "no: reason": error calling fail: no: reason`},
-		"panic":    {"{{ div 1 0 }}", `error calling div: runtime error: integer divide by zero`},
-		"type":     {"{{ toLower 5 }}", `at 5: expected string; found 5`},
-		"define":   {"{{ define \"x\" }}\n{{ .a }}{{ end }}{{ template \"x\" 5 }}", `config.yaml:11: template "odd:name" at .a: can't evaluate field a in type int`},
-		"strdict":  {"{{ strdict \"a\" }}", `strdict: the key "a" has no value`},
-		"omit":     {"{{ omit 5 }}", `omit: found int, must be a map`},
+		"nil":                     {"a\n{{ .Values.global.nothing.y }}", `my.yaml:2:4: template "odd:name" at .Values.global.nothing.y: .Values.global.nothing is null, so it has no y: put the action into {{ with }} or {{ if }}`},
+		"no field":                {"{{ .Nothing }}", `my.yaml:1:4: template "odd:name" at .Nothing: can't evaluate field Nothing in the data that templates see; its fields are `},
+		"a field misspelled":      {"x: {{ .Valus.global.hub }}", `my.yaml:1:7: template "odd:name" at .Valus.global.hub: can't evaluate field Valus in the data that templates see: did you mean .Values?; its fields are Values, `},
+		"a field of a field":      {"x: {{ .ObjectMeta.Annotation }}", `my.yaml:1:7: template "odd:name" at .ObjectMeta.Annotation: can't evaluate field Annotation in type *v1.ObjectMeta: did you mean .Annotations?; its fields are Annotations, `},
+		"a field of a list":       {"x: {{ .Spec.Containers.Name }}", `can't evaluate field Name in type []v1.Container; it is a list: use range, or index with a number`},
+		"a field that is not set": {"x: {{ .Spec.SecurityContext.RunAsUser }}", `at .Spec.SecurityContext.RunAsUser: .Spec.SecurityContext is null, so it has no RunAsUser: put`},
+		"fail":                    {"\n\n {{ fail \"no: >: reason\" }}", `my.yaml:3:5: template "odd:name" at fail: the template refuses the pod: no: >: reason`},
+		"panic":                   {"{{ div 1 0 }}", `my.yaml:1:4: template "odd:name" at div 1 0: error calling div: runtime error: integer divide by zero`},
+		"type":                    {"{{ toLower 5 }}", `my.yaml:1:12: template "odd:name" at 5: expected string; found 5`},
+		"define":                  {"{{ define \"x\" }}\n{{ .a }}{{ end }}{{ template \"x\" 5 }}", `my.yaml:2:4: template "odd:name" at .a: can't evaluate field a in type int`},
+		"no such template":        {"{{ define \"labels\" }}{{ end }}\n{{ template \"label\" . }}", `my.yaml:2:13: template "odd:name" at {{template "label" .}}: template "label" not defined; it defines labels`},
+		"no template at all":      {"{{ template \"label\" . }}", `template "label" not defined; this one defines none`},
+		"strdict":                 {"{{ strdict \"a\" }}", `strdict: the key "a" has no value`},
+		"omit":                    {"{{ omit 5 }}", `omit: found int, must be a map`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tmpl, err := render.Current(nil).Compile("odd:name", tc.text, source, render.Limits{})
+			tmpl, err := render.Current(nil).Compile("odd:name", tc.text, origin, render.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,18 +77,23 @@ func TestErrorsNameThePlace(t *testing.T) {
 				t.Errorf("name %q", tmpl.Name())
 			}
 			out, err := tmpl.Execute(sample.Data())
-			if out != nil || err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("got %q, %v\nwant %s", out, err, tc.want)
+			var e *render.Error
+			if out != nil || !errors.As(err, &e) || !strings.Contains(e.WithKeys(sample.Data()).Error(), tc.want) {
+				t.Errorf("got %q, %v\nwith keys %v\nwant %s", out, err, e.WithKeys(sample.Data()), tc.want)
+			}
+			// Names of keys are for those who may read the configuration.
+			if strings.Contains(err.Error(), " has global") || strings.Contains(err.Error(), "resources") {
+				t.Errorf("without keys: %v", err)
 			}
 			// The name of a field may be said to readers who have not got the file.
-			var e *render.Error
-			if named := name == "nil" || name == "no field" || name == "define"; errors.As(err, &e) && strings.Contains(e.Public(), "names a field that is not there") != named {
+			named := strings.HasPrefix(name, "a field") && name != "a field that is not set" || name == "nil" || name == "no field" || name == "define"
+			if strings.Contains(e.Public(), "names a field that is not there") != named {
 				t.Errorf("public: %s", e.Public())
 			}
 		})
 	}
-	_, err := render.Current(nil).Compile("a", "\n{{ x }}", render.Source{}, render.Limits{})
-	if want := `template "a" line 2: function "x" not defined`; err == nil || err.Error() != want {
+	_, err := render.Current(nil).Compile("a", "\n{{ x }}", config.Origin{}, render.Limits{})
+	if want := `template "a" line 2: function "x" not defined`; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -79,10 +103,10 @@ func TestLimits(t *testing.T) {
 	limits := render.Limits{Output: 1000, Steps: 1000, Depth: 10}
 	for name, tc := range map[string]struct{ text, want string }{
 		"output":             {`{{ range until 500 }}abc{{ end }}`, "exceeds the limit on output, 1000 bytes"},
-		"rounds":             {`{{ range until 10000 }}{{ end }}`, `exceeds the limit on loop rounds and template calls, 1000, in "sidecar" line 1`},
+		"rounds":             {`{{ range until 10000 }}{{ end }}`, `exceeds the limit on loop rounds and template calls, 1000`},
 		"rounds of a number": {`{{ range 1000000000 }}{{ end }}`, "exceeds the limit on loop rounds"},
 		"nested rounds":      {`{{ range until 100 }}{{ range until 100 }}{{ range until 100 }}{{ continue }}{{ end }}{{ end }}{{ end }}`, "exceeds the limit on loop rounds"},
-		"recursion":          {`{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}`, `exceeds the limit on nested template calls, 10, in "x" line 1`},
+		"recursion":          {`{{ define "x" }}{{ template "x" }}{{ end }}{{ template "x" }}`, `exceeds the limit on nested template calls, 10, in the template "x" that it defines`},
 		"doubling calls":     {doublings(), "exceeds the limit on loop rounds and template calls"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +143,7 @@ func TestTimeLimit(t *testing.T) {
 	}}
 	_, err := compile(t, render.Current(nil), "\n{{ range until 1000 }}{{ end }}", limits).Execute(sample.Data())
 	var limit *render.LimitError
-	if !errors.As(err, &limit) || limit.What != "time" || !strings.Contains(err.Error(), `exceeds the limit on time, 1s, in "sidecar" line 2`) {
+	if !errors.As(err, &limit) || limit.What != "time" || !strings.Contains(err.Error(), `template "sidecar" line 2: exceeds the limit on time, 1s`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -181,7 +205,7 @@ func FuzzTemplate(f *testing.F) {
 	limits := render.Limits{Output: 1 << 16, Steps: 2000, Depth: 20, Time: time.Second}
 	language := render.Current(nil)
 	f.Fuzz(func(t *testing.T, text string) {
-		tmpl, err := language.Compile("sidecar", text, render.Source{File: "f", Line: 3}, limits)
+		tmpl, err := language.Compile("sidecar", text, config.FileOrigin("f"), limits)
 		if err != nil {
 			return
 		}

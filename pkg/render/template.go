@@ -9,23 +9,28 @@ import (
 	"sync"
 	"text/template"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render/internal/partial"
 )
 
 // Template is a compiled template. It never changes, so any number of
 // goroutines may execute it at once.
 type Template struct {
-	name    string
-	source  Source
-	parsed  *template.Template
-	markers markers
-	mutates bool
-	extent  extent
-	strings map[string]bool // the string constants in actions
-	limits  Limits
-	meters  sync.Pool
+	name     string
+	text     string
+	origin   config.Origin
+	language *Language
+	parsed   *template.Template
+	markers  markers
+	mutates  bool
+	extent   extent
+	strings  map[string]bool // the string constants in actions
+	limits   Limits
+	meters   sync.Pool
 	// programs are tried in order; the first that fits the data runs.
 	programs []*partial.Program
+	// traced says that the output is followed back to the text, see [Template.Trace].
+	traced bool
 }
 
 // Name returns the template's name in the configuration.

@@ -147,7 +147,7 @@ func TestFailuresAtStart(t *testing.T) {
 		{"policy that does not exist", func(s *site) []string {
 			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "enabled", "sometimes"), "values": "{}"})
 			return nil
-		}, "/inject/config:1: policy: "},
+		}, "/inject/config:1:9: policy: "},
 		{"template that does not compile", func(s *site) []string {
 			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "}}", "}"), "values": "{}"})
 			return nil
@@ -219,7 +219,7 @@ func TestEveryConfigurationErrorAtOnce(t *testing.T) {
 			args = append([]string{command}, args[:3]...)
 		}
 		status, _, stderr := invoke(t, args...)
-		if status != 1 || !strings.Contains(stderr, "/inject/config:1: policy: ") || !strings.Contains(stderr, "/inject/values:") {
+		if status != 1 || !strings.Contains(stderr, "/inject/config:1:9: policy: ") || !strings.Contains(stderr, "/inject/values:") {
 			t.Errorf("%q: exit status %d, %s", command, status, stderr)
 		}
 	}

@@ -204,7 +204,7 @@ func TestFollowsConfigMaps(t *testing.T) {
 	c.configMap("inject", bad)
 	eventually(t, "the bad one refused, with its place", func() bool {
 		_, body := i.get("/readyz")
-		return strings.Contains(body, c.namespace+"/inject:config:1: policy")
+		return strings.Contains(body, c.namespace+"/inject:config:1:9: policy")
 	})
 	if got := i.mark(); got != "c" {
 		t.Errorf("marked %q", got)

@@ -152,7 +152,7 @@ func TestReloadConfiguration(t *testing.T) {
 	s.publish("inject", map[string]string{"config": bad, "values": `{"mark": "three"}`})
 	eventually(t, "the reason in /readyz", func() bool {
 		_, body := i.get("/readyz")
-		return strings.Contains(body, "a newer one was refused") && strings.Contains(body, "config:1: policy: invalid value (not shown)")
+		return strings.Contains(body, "a newer one was refused") && strings.Contains(body, "config:1:9: policy: invalid value (not shown)")
 	})
 	for _, path := range []string{"/readyz", "/debug/config"} {
 		if _, body := i.get(path); strings.Contains(body, "sometimes") {

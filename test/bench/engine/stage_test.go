@@ -15,6 +15,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/patch"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/proxy"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 	"github.com/sidecar-injector/istio-sidecar-injector/test/bench/pods"
 )
@@ -105,7 +106,7 @@ func prepareStages(b *testing.B, shape pods.Shape) *stages {
 		ProxyInitImage: "registry.example.com/proxy:1", ProxyUID: 1337, ProxyGID: 1337, InboundTrafficPolicyMode: "passthrough",
 	}
 	name := cfg.DefaultTemplates[0]
-	s.template, err = render.Current(nil).Compile(name, cfg.Templates[name], render.Source{}, render.Limits{}, render.Constants{
+	s.template, err = render.Current(nil).Compile(name, cfg.Templates[name], config.Origin{}, render.Limits{}, render.Constants{
 		Data: s.data, Fields: []string{"ProxyConfig", "MeshConfig", "Values", "Revision", "InboundTrafficPolicyMode", "CompliancePolicy", "ProxyUID", "ProxyGID"},
 	})
 	must(err)

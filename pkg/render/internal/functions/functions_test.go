@@ -15,7 +15,7 @@ import (
 
 func compile(t testing.TB, l *render.Language, text string, limits render.Limits) *render.Template {
 	t.Helper()
-	tmpl, err := l.Compile("sidecar", text, render.Source{}, limits)
+	tmpl, err := l.Compile("sidecar", text, config.Origin{}, limits)
 	if err != nil {
 		t.Fatal(err)
 	}

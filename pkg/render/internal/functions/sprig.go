@@ -32,6 +32,9 @@ func removed() []string {
 	}
 }
 
+// Removed reports whether a function is one of sprig's that templates do not get.
+func Removed(name string) bool { return slices.Contains(removed(), name) }
+
 // harmless lists the functions of sprig whose result is hardly larger than their
 // arguments, however often they are applied, and whose cost is linear. They are
 // called as they are, because templates call them often.
