@@ -113,7 +113,7 @@ func TestTryAlone(t *testing.T) {
 		"the same, tried":                          {s.Try(t.Context(), FromConfigMaps(of("config", failing), of("mesh", "{}"))), "for want of a mesh configuration"},
 		"a mesh configuration":                     {s.TryMesh(t.Context(), of("mesh", "trustDomain: a.example")), ""},
 		"one of the classic dialect":               {s.TryMesh(t.Context(), of("mesh", "mixerCheckServer: x\ndefaultConfig: {zipkinAddress: z}")), ""},
-		"a field of the wrong type":                {s.TryMesh(t.Context(), of("mesh", "trustDomain: [1]")), "ns/x:mesh:1: trustDomain"},
+		"a field of the wrong type":                {s.TryMesh(t.Context(), of("mesh", "trustDomain: [1]")), "ns/x:mesh:1:1: trustDomain"},
 		"two errors of a mesh configuration, each": {s.TryMesh(t.Context(), of("mesh", "trustDomain: [1]\nrootNamespace: {}")), "rootNamespace"},
 	} {
 		err := tt.findings.Err()

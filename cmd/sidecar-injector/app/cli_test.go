@@ -143,7 +143,7 @@ func TestFailuresAtStart(t *testing.T) {
 		{"configuration that does not parse", func(s *site) []string {
 			s.publish("inject", map[string]string{"config": "policy: [", "values": "{}"})
 			return nil
-		}, "/inject/config:1: "},
+		}, "/inject/config:1:9: "},
 		{"policy that does not exist", func(s *site) []string {
 			s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "enabled", "sometimes"), "values": "{}"})
 			return nil
