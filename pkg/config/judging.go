@@ -47,13 +47,13 @@ func (p *injectParser) judging(key string, k, v *yaml.Node) {
 		case FieldValidationWarn, FieldValidationStrict:
 			p.c.FieldValidation = value
 		default:
-			p.r.errorf(k.Line, key, `invalid value %s, must be "Strict" or "Warn"`, shown("%.60q", string(value)))
+			p.r.errorf(where(k, v), key, `invalid value %s, must be "Strict" or "Warn"`, shown("%.60q", string(value)))
 		}
 	case "additionalFields":
 		p.c.AdditionalFields = p.list(key, k, v)
 		for i, path := range p.c.AdditionalFields {
 			if len(path) > maxName || !fieldPath.MatchString(path) {
-				p.r.errorf(k.Line, fmt.Sprintf("%s[%d]", key, i), "invalid value %s, must be the path of a field without the names of elements, such as spec.containers.someNewField", shown("%.60q", path))
+				p.r.errorf(v.Content[i], fmt.Sprintf("%s[%d]", key, i), "invalid value %s, must be the path of a field without the names of elements, such as spec.containers.someNewField", shown("%.60q", path))
 			}
 		}
 	case "samplePods":
@@ -66,11 +66,11 @@ func (p *injectParser) samplePods(key string, k, v *yaml.Node) {
 		return
 	}
 	if v.Kind != yaml.SequenceNode {
-		p.r.errorf(k.Line, key, "found %s, but it must be a list of pods", kindOf(v))
+		p.r.errorf(k, key, "found %s, but it must be a list of pods", kindOf(v))
 		return
 	}
 	if n := len(v.Content); n > maxSamplePods {
-		p.r.errorf(k.Line, key, "%d pods are more than the %d that a configuration may have", n, maxSamplePods)
+		p.r.errorf(k, key, "%d pods are more than the %d that a configuration may have", n, maxSamplePods)
 		return
 	}
 	for i, item := range v.Content {
@@ -85,30 +85,30 @@ func (p *injectParser) samplePods(key string, k, v *yaml.Node) {
 // fields.
 func (p *injectParser) samplePod(field string, n *yaml.Node) *SamplePod {
 	if n.Kind != yaml.MappingNode {
-		p.r.errorf(n.Line, field, "found %s, but it must be a pod", kindOf(n))
+		p.r.errorf(n, field, "found %s, but it must be a pod", kindOf(n))
 		return nil
 	}
 	object, err := toJSON(n)
 	if err != nil {
-		p.r.errorf(n.Line, field, "not a pod%s", given{": " + cut.Line(err.Error(), maxField), ""})
+		p.r.errorf(n, field, "not a pod%s", given{": " + cut.Line(err.Error(), maxField), ""})
 		return nil
 	}
 	if len(object) > maxSamplePod {
-		p.r.errorf(n.Line, field, "%d bytes are more than the %d that a sample pod may have", len(object), maxSamplePod)
+		p.r.errorf(n, field, "%d bytes are more than the %d that a sample pod may have", len(object), maxSamplePod)
 		return nil
 	}
 	var pod corev1.Pod
 	strict, err := kjson.UnmarshalStrict(object, &pod)
 	if err = errors.Join(append(strict, err)...); err != nil {
-		p.r.errorf(n.Line, field, "not a pod%s", given{": " + cut.Line(strings.ReplaceAll(err.Error(), "\n", "; "), maxField), ""})
+		p.r.errorf(n, field, "not a pod%s", given{": " + cut.Line(strings.ReplaceAll(err.Error(), "\n", "; "), maxField), ""})
 		return nil
 	}
 	if pod.Kind != "" && pod.Kind != "Pod" {
-		p.r.errorf(n.Line, field+".kind", "found %s, but it must be a Pod: of a workload, give what its template makes", shown("%.60q", pod.Kind))
+		p.r.errorf(n, field+".kind", "found %s, but it must be a Pod: of a workload, give what its template makes", shown("%.60q", pod.Kind))
 		return nil
 	}
 	if len(pod.Spec.Containers) == 0 {
-		p.r.errorf(n.Line, field+".spec.containers", "is empty, but a pod has at least one container")
+		p.r.errorf(n, field+".spec.containers", "is empty, but a pod has at least one container")
 		return nil
 	}
 	name := pod.Name

@@ -47,7 +47,7 @@ func TestMountBadAndAPIServerAway(t *testing.T) {
 	kubeconfig := s.path("kubeconfig")
 	must(t, os.WriteFile(kubeconfig, []byte(`{"apiVersion":"v1","kind":"Config","clusters":[{"name":"c","cluster":{"server":"https://127.0.0.1:1"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}`), 0o600))
 	status, _, stderr := invoke(t, s.args("--kubeconfig="+kubeconfig, "--injectConfigMap=test/inject")...)
-	if status != 1 || !strings.Contains(stderr, "sidecar-injector: "+s.path("inject", "config")+":1: policy") {
+	if status != 1 || !strings.Contains(stderr, "sidecar-injector: "+s.path("inject", "config")+":1:9: policy") {
 		t.Errorf("exit status %d:\n%s", status, stderr)
 	}
 }
