@@ -180,7 +180,7 @@ vulnerabilities: ## known vulnerabilities in what the programs call, by govulnch
 	@cd scripts/tools && $(GO) build -o ../../bin/ golang.org/x/vuln/cmd/govulncheck
 	@bin/govulncheck ./cmd/...
 
-e2e: build image bin/helm ## the path of every user, on a real node
+e2e: build image bin/helm bin/demo ## the path of every user, and README's commands, on a real node
 	@$(call measured,e2e,$(GO) test -tags e2e -count=1 -timeout 20m ./test/e2e)
 
 conformance: ## compare with the reference injectors' corpora, from the folder in CONFORMANCE

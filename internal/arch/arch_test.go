@@ -85,6 +85,7 @@ var mayImport = map[string][]string{
 	// for tests
 	"internal/arch":        {},
 	"internal/conformance": {"pkg/config"},
+	"internal/docs":        {},
 	"internal/lab":         {},
 	"internal/podgen":      {"internal/podschema"},
 }

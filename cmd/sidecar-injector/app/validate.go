@@ -18,6 +18,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/dryrun"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -98,16 +99,19 @@ func (p *program) validate(ctx context.Context, o *options, dry *dryRunFlags) er
 
 // dryRun has the API server judge the sample pods, and returns a line about it.
 func (p *program) dryRun(ctx context.Context, snapshot *inject.Snapshot, dry *dryRunFlags) (string, error) {
-	config, err := kube.Config(dry.kubeconfig, "sidecar-injector-validate")
+	access, err := kube.Config(dry.kubeconfig, "sidecar-injector-validate")
 	if err != nil {
 		return "", err
 	}
-	config.WarningHandler = rest.NoWarnings{}
-	clients, err := kube.NewClients(config)
+	access.WarningHandler = rest.NoWarnings{}
+	clients, err := kube.NewClients(access)
 	if err != nil {
 		return "", err
 	}
-	server := dryrun.Server{Pods: clients.Pods(dry.namespace), Namespace: dry.namespace, Patience: rightPatience}
+	server := dryrun.Server{
+		Pods: clients.Pods(dry.namespace), Namespace: dry.namespace, Patience: rightPatience,
+		Strict: snapshot.Config().FieldValidation == config.FieldValidationStrict, Asked: snapshot.Config().AdditionalFields,
+	}
 	result := server.Try(ctx, snapshot.Trials(ctx))
 	p.warn(result.Warnings)
 	p.warn(result.Skipped)
