@@ -52,11 +52,12 @@ var mayImport = map[string][]string{
 	"internal/clusterinfo": {"internal/follower", "internal/kube", "internal/trouble"},
 	"internal/guard":       {"internal/source", "pkg/admission", "pkg/config", "pkg/decide", "pkg/inject"},
 	"internal/serve": {
-		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/guard", "internal/kube", "internal/rungroup",
+		"internal/buildinfo", "internal/clientauth", "internal/clusterinfo", "internal/follower", "internal/guard", "internal/kube", "internal/lastgood", "internal/rungroup",
 		"internal/servingcert", "internal/source", "internal/trouble", "pkg/admission", "pkg/certs", "pkg/decide", "pkg/health", "pkg/inject", "pkg/metrics", "pkg/server",
 	},
 	"internal/servingcert": {"internal/kube", "internal/rungroup", "pkg/certs", "pkg/metrics", "pkg/pki", "pkg/reload", "pkg/webhookcfg"},
-	"internal/source":      {"internal/bounded", "internal/cut", "internal/follower", "internal/kube", "internal/rungroup", "internal/trouble", "pkg/config", "pkg/inject", "pkg/reload"},
+	"internal/lastgood":    {"internal/bounded", "internal/control", "internal/cut", "internal/kube", "internal/trouble"},
+	"internal/source":      {"internal/bounded", "internal/cut", "internal/follower", "internal/kube", "internal/lastgood", "internal/rungroup", "internal/trouble", "pkg/config", "pkg/inject", "pkg/reload"},
 
 	// parts of programs
 	"internal/cli":         {},

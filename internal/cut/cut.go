@@ -44,3 +44,17 @@ func Quote(s string, most int) string {
 	}
 	return strconv.Quote(s[:most]) + mark
 }
+
+// Lines is Line for a text of several lines, which stay lines. A text that is cut says
+// so at its end, in some bytes more.
+func Lines(s string, most int) string {
+	end := ""
+	if len(s) > most {
+		s, end = strings.ToValidUTF8(s[:max(most, 0)], ""), mark+" (cut)"
+	}
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = plain(line)
+	}
+	return strings.Join(lines, "\n") + end
+}

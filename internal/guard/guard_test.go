@@ -62,7 +62,7 @@ func newRig(t *testing.T, change func(*Options)) *rig {
 	group := rungroup.New(t.Context())
 	t.Cleanup(func() { _ = group.Stop() })
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	judge, err := source.Start(group, source.Options{Files: files, Log: log, Recorder: noRecorder{}, Trouble: trouble.New(log, clock.RealClock{})})
+	judge, err := source.Start(t.Context(), group, source.Options{Files: files, Log: log, Recorder: noRecorder{}, Trouble: trouble.New(log, clock.RealClock{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,11 @@ func (c *Clients) ConfigMaps(namespace string) *Client[*corev1.ConfigMap, *corev
 	return client[corev1.ConfigMap, corev1.ConfigMapList](c, c.core, "configmaps", namespace)
 }
 
+// Events of a namespace.
+func (c *Clients) Events(namespace string) *Client[*corev1.Event, *corev1.EventList] {
+	return client[corev1.Event, corev1.EventList](c, c.core, "events", namespace)
+}
+
 // Pods of a namespace.
 func (c *Clients) Pods(namespace string) *Client[*corev1.Pod, *corev1.PodList] {
 	return client[corev1.Pod, corev1.PodList](c, c.core, "pods", namespace)

@@ -65,7 +65,16 @@ func (c *checks) alive() []health.Check {
 // detail says when a newer one was refused, and why, or what it waits for.
 func (c *checks) checkConfiguration(context.Context) (string, error) {
 	state := c.configuration.State()
+	if state.Hash == "" {
+		return "", noConfiguration(state)
+	}
 	detail := fmt.Sprintf("hash %s in force since %s", state.Hash, state.LoadedAt.UTC().Format(time.RFC3339))
+	switch {
+	case state.Err != nil && state.Recorded:
+		detail = fmt.Sprintf("serving the last good configuration, of %s, as it was recorded: hash %s", state.Since.UTC().Format(time.RFC3339), state.Hash)
+	case state.Tolerated != nil:
+		detail += fmt.Sprintf("; this version would refuse it, had another one not accepted it: %v", state.Tolerated)
+	}
 	if state.Err != nil {
 		detail += fmt.Sprintf("; a newer one was refused at %s: %v", state.FailedAt.UTC().Format(time.RFC3339), state.Err)
 	}
@@ -73,6 +82,17 @@ func (c *checks) checkConfiguration(context.Context) (string, error) {
 		detail += "; a newer one waits: " + state.Waiting
 	}
 	return detail, nil
+}
+
+// noConfiguration says why nothing is in force.
+func noConfiguration(state source.State) error {
+	switch {
+	case state.Waiting != "":
+		return fmt.Errorf("there is no configuration yet: %s", state.Waiting)
+	case state.Err != nil:
+		return fmt.Errorf("there is no good configuration: %w", state.Err)
+	}
+	return errors.New("there is no configuration yet")
 }
 
 func (c *checks) checkNotDraining(context.Context) error {

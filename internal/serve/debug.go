@@ -24,11 +24,17 @@ type debugConfig struct {
 }
 
 type debugState struct {
-	Hash     string     `json:"hash"`
-	LoadedAt time.Time  `json:"loadedAt"`
-	Error    string     `json:"error,omitempty"`
-	FailedAt *time.Time `json:"failedAt,omitempty"`
-	Waiting  string     `json:"waiting,omitempty"`
+	Hash     string    `json:"hash"`
+	LoadedAt time.Time `json:"loadedAt"`
+	// LastGood says that a newer one is refused, Recorded that what is in force was
+	// read from the record, and Since since when that is known to be good.
+	LastGood  bool       `json:"lastGood"`
+	Recorded  bool       `json:"recorded,omitempty"`
+	Since     *time.Time `json:"since,omitempty"`
+	Tolerated string     `json:"tolerated,omitempty"`
+	Error     string     `json:"error,omitempty"`
+	FailedAt  *time.Time `json:"failedAt,omitempty"`
+	Waiting   string     `json:"waiting,omitempty"`
 }
 
 type debugCertificate struct {
@@ -45,10 +51,15 @@ func describe(revision string, configuration *source.Source, certificates *servi
 	snapshot := configuration.Current()
 	d := debugConfig{
 		Revision:      revision,
-		Configuration: debugState{Hash: state.Hash, LoadedAt: state.LoadedAt, Waiting: state.Waiting},
-		Dialect:       snapshot.Dialect().String(),
-		Templates:     snapshot.TemplateNames(),
+		Configuration: debugState{Hash: state.Hash, LoadedAt: state.LoadedAt, LastGood: state.LastGood, Recorded: state.Recorded, Waiting: state.Waiting},
 		Native:        cluster.NativeSidecars(""),
+	}
+	if snapshot != nil {
+		d.Dialect, d.Templates = snapshot.Dialect().String(), snapshot.TemplateNames()
+		d.Configuration.Since = &state.Since
+	}
+	if state.Tolerated != nil {
+		d.Configuration.Tolerated = state.Tolerated.Error()
 	}
 	if state.Err != nil {
 		d.Configuration.Error = state.Err.Error()

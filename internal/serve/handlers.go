@@ -24,7 +24,12 @@ const healthPath = "/healthz"
 // none.
 func webhookHandler(configuration *source.Source, m *metrics.Metrics, log *slog.Logger, limits admission.Limits, turnedAway func(*admission.Rejection), ownConfiguration http.Handler) http.Handler {
 	inject := admission.NewHandler(admission.Config{
-		Engine:   func() admission.Engine { return configuration.Current() },
+		Engine: func() admission.Engine {
+			if snapshot := configuration.Current(); snapshot != nil {
+				return snapshot
+			}
+			return nil // not an Engine that is nil
+		},
 		Observe:  observer(m, log),
 		Parallel: 2 * runtime.GOMAXPROCS(0),
 		Limits:   limits,

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/buildinfo"
@@ -19,6 +18,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/clusterinfo"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/follower"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/kube"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/lastgood"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/rungroup"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/servingcert"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/source"
@@ -45,6 +45,9 @@ type Options struct {
 	// see [source.Options].
 	Files                          source.Files
 	InjectConfigMap, MeshConfigMap string
+	// LastGoodConfigMap and LastGoodDir are where the last good configuration is
+	// recorded, see [source.Options].
+	LastGoodConfigMap, LastGoodDir string
 
 	Revision         string
 	Platform         string
@@ -100,6 +103,8 @@ func (o *Options) needsAPI() string {
 		return "--injectConfigMap"
 	case o.MeshConfigMap != "":
 		return "--meshConfigMap"
+	case o.LastGoodConfigMap != "":
+		return "--lastGoodConfigMap"
 	case o.Kubeconfig != "":
 		return "--kubeconfig"
 	}
@@ -110,10 +115,10 @@ func (o *Options) needsAPI() string {
 // of the server fails.
 func Run(ctx context.Context, o Options) error {
 	group := rungroup.New(ctx)
-	webhook, err := start(group, o)
+	bound, cancel := group.Bind(ctx)
+	defer cancel()
+	webhook, err := start(bound, group, o)
 	if err == nil {
-		bound, cancel := group.Bind(ctx)
-		defer cancel()
 		err = webhook.Run(bound)
 	}
 	// Why a part failed says more than that the server was stopped for it.
@@ -122,8 +127,8 @@ func Run(ctx context.Context, o Options) error {
 
 // start starts all parts of the server in the group, each when what it needs is
 // there, and returns the webhook's server, which holds its port and does not serve
-// yet.
-func start(group *rungroup.Group, o Options) (*server.Server, error) {
+// yet. ctx ends what is waited for meanwhile.
+func start(ctx context.Context, group *rungroup.Group, o Options) (*server.Server, error) {
 	m := metrics.New(metrics.Build(o.Build), time.Now)
 	if o.DroppedLogLines != nil {
 		m.DroppedLogLines(o.DroppedLogLines)
@@ -137,9 +142,11 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 	cluster := clusterinfo.New(o.NativeSidecars)
 	followers := followCluster(group, o, api, cluster, troubles)
 
-	configuration, err := source.Start(group, source.Options{
+	configuration, err := source.Start(ctx, group, source.Options{
 		Files: o.Files, InjectConfigMap: o.InjectConfigMap, MeshConfigMap: o.MeshConfigMap,
-		ConfigMaps: func(namespace string) kube.Lister[*corev1.ConfigMapList] { return api.ConfigMaps(namespace) },
+		LastGoodConfigMap: o.LastGoodConfigMap, LastGoodDir: o.LastGoodDir, Version: o.Build.Version,
+		ConfigMaps: func(namespace string) lastgood.Client { return api.ConfigMaps(namespace) },
+		Events:     func(namespace string) lastgood.Events { return api.Events(namespace) },
 		Inject: inject.Options{
 			Revision: o.Revision, Platform: o.Platform, CompliancePolicy: o.CompliancePolicy,
 			Env: o.TemplateEnv, Cluster: cluster, OnDefect: defectObserver(m, o.Log),
@@ -161,7 +168,8 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 		return nil, err
 	}
 	m.CABundles(certificates.CABundleMatches)
-	m.Troubles(func() []string { return union(troubles.Open(), certificates.Troubles()) })
+	m.LastGood(func() bool { return configuration.State().LastGood })
+	m.Troubles(func() []string { return union(troubles.Open(), configuration.Troubles(), certificates.Troubles()) })
 
 	turnedAway := newRejections(m, o.Log, clock.RealClock{})
 	tlsConfig, ownCertificate, err := webhookTLS(group, o, m, certificates, turnedAway)
@@ -174,6 +182,7 @@ func start(group *rungroup.Group, o Options) (*server.Server, error) {
 		TLS:     tlsConfig,
 		Refused: turnedAway.connection,
 		Delay:   o.ShutdownDelay, Timeout: o.ShutdownTimeout, Log: o.Log,
+		NeverReady: func() bool { return configuration.Current() == nil },
 	})
 	if err != nil {
 		return nil, err

@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/utils/clock"
-
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -92,7 +89,7 @@ func loaderOf(t testing.TB, config, values string) *reader {
 	log := slog.New(slog.DiscardHandler)
 	return &reader{
 		files: Files{InjectConfig: filepath.Join(dir, "config"), InjectValues: filepath.Join(dir, "values"), MeshConfig: filepath.Join(dir, "mesh")},
-		log:   log, generations: generations{now: time.Now, trouble: trouble.New(log, clock.RealClock{})},
+		log:   log, generations: generations{now: time.Now}, now: time.Now, attempted: func() bool { return true },
 		compiler: newCompiler(inject.Options{OnDefect: func(name string, err error) { t.Errorf("template %s: a defect: %v", name, err) }}),
 	}
 }

@@ -20,6 +20,7 @@ type configMapSource struct {
 	keys []string // that are read; keyValues and keyGeneration may be missing
 
 	mu        sync.Mutex
+	uid       types.UID // as the API server said last
 	docs      documents // the last whole content, nil before
 	problem   error     // why the content as it is now cannot be used
 	connected bool      // docs and problem are as the API server has them
@@ -74,6 +75,7 @@ func (m *configMapSource) set(cm *corev1.ConfigMap) error {
 		m.problem = fmt.Errorf("configmap %s does not exist", m.name)
 		return m.problem
 	}
+	m.uid = cm.UID
 	docs := documents{}
 	var missing []string
 	for _, k := range m.keys {
@@ -89,6 +91,13 @@ func (m *configMapSource) set(cm *corev1.ConfigMap) error {
 	}
 	m.docs, m.problem = docs, nil
 	return nil
+}
+
+// reference names the ConfigMap for an Event.
+func (m *configMapSource) reference() corev1.ObjectReference {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return corev1.ObjectReference{Kind: "ConfigMap", APIVersion: "v1", Namespace: m.name.Namespace, Name: m.name.Name, UID: m.uid}
 }
 
 func (m *configMapSource) setConnected(yes bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/lastgood"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
@@ -34,6 +35,11 @@ func (d document) source() config.Source { return config.Source{Name: d.name, Da
 // sources are the three documents as the engine takes them.
 func (d documents) sources() config.Sources {
 	return config.Sources{Inject: d[keyInject].source(), Values: d[keyValues].source(), Mesh: d[keyMesh].source()}
+}
+
+// record are the three documents as they are recorded.
+func (d documents) record() lastgood.Documents {
+	return lastgood.Documents{Config: d[keyInject].data, Values: d[keyValues].data, Mesh: d[keyMesh].data}
 }
 
 func (d documents) digest(keys ...string) string {

@@ -3,8 +3,6 @@ package source
 import (
 	"fmt"
 	"time"
-
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/trouble"
 )
 
 // Two ConfigMaps never change together. Whoever writes both stamps them with one
@@ -24,44 +22,39 @@ const (
 	firstWait = 5 * time.Second
 )
 
-// generationsTrouble is the name of the trouble that the configuration in force
-// is made of two generations.
+// generationsTrouble is the name of the trouble that the cluster holds two generations.
 const generationsTrouble = "configuration generations"
 
 // generations decides how long two ConfigMaps of different generations wait for
-// each other. A pair that was waited for in vain is waited for only once, so that
-// who edits one of them by hand, or keeps an old stamp in one, waits no more.
+// each other.
 type generations struct {
-	now     func() time.Time
-	trouble *trouble.Log
+	now func() time.Time
 	// since is when the two began to differ; zero while they do not.
 	since time.Time
-	// inVain are the two that were waited for in vain.
+	// inVain are the two that were waited for in vain. They are not waited for again.
 	inVain [2]string
 }
 
-// wait returns how long to wait before what was found is taken; 0: take it now.
-func (g *generations) wait(f found, first bool) time.Duration {
+// wait returns how long to wait before what was found is judged; 0: judge it now.
+// Where it was waited for in vain, mixed says so: the two do not belong together.
+func (g *generations) wait(f found, first bool) (rest time.Duration, mixed *mixedError) {
 	pair := [2]string{f.inject, f.mesh}
-	switch {
-	case f.inject == f.mesh, f.inject == "", f.mesh == "":
+	if f.inject == f.mesh || f.inject == "" || f.mesh == "" {
 		g.since, g.inVain = time.Time{}, [2]string{}
-		g.trouble.Clear(generationsTrouble)
-		return 0
-	case pair == g.inVain:
-		return 0
+		return 0, nil
+	}
+	if pair == g.inVain {
+		return 0, &mixedError{f.difference()}
 	}
 	now := g.now()
 	if g.since.IsZero() {
 		g.since = now
 	}
 	if rest := g.limit(f, first) - now.Sub(g.since); rest > 0 {
-		return rest
+		return rest, nil
 	}
-	g.trouble.Report(generationsTrouble, fmt.Sprintf("%s, after %s in vain: both are taken as they are; bring both to one generation, or remove the key %q from one that the chart does not write",
-		f.difference(), now.Sub(g.since).Round(time.Second), keyGeneration))
 	g.since, g.inVain = time.Time{}, pair
-	return 0
+	return 0, &mixedError{f.difference()}
 }
 
 func (g *generations) limit(f found, first bool) time.Duration {
@@ -77,4 +70,11 @@ func (g *generations) limit(f found, first bool) time.Duration {
 // difference says which generations were found.
 func (f found) difference() string {
 	return fmt.Sprintf("the injection configuration is of generation %.16q, the mesh configuration of %.16q", f.inject, f.mesh)
+}
+
+// mixedError is that two ConfigMaps do not belong together.
+type mixedError struct{ difference string }
+
+func (e *mixedError) Error() string {
+	return fmt.Sprintf("%s, and waiting for the other one was in vain: bring both to one generation, as helm upgrade or helm rollback does, or remove the key %q from one that the chart does not write", e.difference, keyGeneration)
 }

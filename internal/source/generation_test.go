@@ -24,6 +24,7 @@ type pairRig struct {
 	clock              *testclock.FakeClock
 	log                bytes.Buffer
 	troubles           *trouble.Log
+	teller             teller
 	injectDir, meshDir string
 	hash               string
 	inForce            *inject.Snapshot
@@ -34,8 +35,10 @@ func newPairRig(t *testing.T) *pairRig {
 	rig.troubles = trouble.New(slog.New(slog.NewTextHandler(&rig.log, nil)), rig.clock)
 	rig.r = &reader{
 		files: Files{InjectConfig: filepath.Join(rig.injectDir, "config"), InjectValues: filepath.Join(rig.injectDir, "values"), MeshConfig: filepath.Join(rig.meshDir, "mesh")},
-		log:   slog.New(slog.DiscardHandler), compiler: newCompiler(inject.Options{}), generations: generations{now: rig.clock.Now, trouble: rig.troubles},
+		log:   slog.New(slog.DiscardHandler), compiler: newCompiler(inject.Options{}), generations: generations{now: rig.clock.Now},
+		now: rig.clock.Now, started: rig.clock.Now(), attempted: func() bool { return true },
 	}
+	rig.teller = teller{trouble: rig.troubles}
 	return rig
 }
 
@@ -68,14 +71,17 @@ func (rig *pairRig) write(dir, key, text string) {
 // the sets in force: of inject and of mesh.
 func (rig *pairRig) load() (wait time.Duration, inForce string) {
 	rig.t.Helper()
+	before := rig.r.standing
 	snapshot, hash, err := rig.r.load(rig.t.Context(), rig.hash)
+	rig.teller.tell(&before, &rig.r.standing)
 	var later *reload.Later
-	switch {
-	case errors.As(err, &later):
+	var mixed *mixedError
+	if errors.As(err, &later) {
 		wait = later.Wait
-	case err != nil:
+	} else if err != nil && !errors.As(err, &mixed) {
 		rig.t.Fatal(err)
-	case snapshot != nil:
+	}
+	if snapshot != nil {
 		rig.inForce, rig.hash = snapshot, hash
 	}
 	if rig.inForce != nil {
@@ -125,16 +131,36 @@ func TestAGenerationThatNeverComes(t *testing.T) {
 	rig.clock.Step(mountWait - time.Second)
 	rig.want("shortly before the end", time.Second, "11", false)
 	rig.clock.Step(time.Second)
-	rig.want("in vain", 0, "21", true)
-	if !strings.Contains(rig.log.String(), `\"g2\"`) || !strings.Contains(rig.log.String(), "after 2m0s in vain") {
-		t.Errorf("the log does not say it:\n%s", rig.log.String())
+	rig.want("in vain", 0, "11", true)
+	if got := rig.log.String(); !strings.Contains(got, `\"g2\"`) || !strings.Contains(got, "what is in force stays") || !strings.Contains(got, "bring both to one generation") {
+		t.Errorf("the log does not say it:\n%s", got)
 	}
 	rig.meshes(3, "g1")
-	rig.want("an edit by hand of the pair that was waited for", 0, "23", true)
+	rig.want("an edit by hand of the pair that was waited for", 0, "11", true)
 	rig.injects(4, "g4")
-	rig.want("an upgrade over that", mountWait, "23", true)
+	rig.want("an upgrade over that", mountWait, "11", true)
 	rig.meshes(4, "g4")
 	rig.want("and it is complete", 0, "44", false)
+}
+
+// What the two say counts, not their stamps.
+func TestAnOldStampOnWhatIsInForce(t *testing.T) {
+	rig := newPairRig(t)
+	rig.injects(1, "g1")
+	rig.meshes(1, "g1")
+	rig.want("both there", 0, "11", false)
+	rig.meshes(1, "g2")
+	rig.want("another stamp", mountWait, "11", false)
+	rig.clock.Step(mountWait)
+	rig.want("in vain", 0, "11", true)
+	if s := rig.r.standing; !s.newest || s.refusal != nil || s.mixed {
+		t.Errorf("it is not the newest: %+v", s)
+	}
+	rig.injects(2, "g1")
+	rig.want("a change", 0, "11", true)
+	if s := rig.r.standing; s.newest || s.refusal == nil {
+		t.Errorf("it is not refused: %+v", s)
+	}
 }
 
 // Who does not stamp is not delayed.

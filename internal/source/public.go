@@ -16,7 +16,7 @@ const maxShown = 4 << 10
 // which may be secrets. Who has the files asks validate, which shows all.
 type publicError struct{ full error }
 
-func (e *publicError) Error() string { return shorten(publicText(e.full)) }
+func (e *publicError) Error() string { return cut.Lines(publicText(e.full), maxShown) }
 func (e *publicError) Unwrap() error { return e.full }
 
 // public returns the error as others may read it; nil for none.
@@ -45,16 +45,4 @@ func publicText(err error) string {
 		return err.Error()
 	}
 	return strings.ReplaceAll(err.Error(), inner.Error(), publicText(inner))
-}
-
-// shorten shortens a text of several lines.
-func shorten(s string) string {
-	if len(s) > maxShown {
-		s = strings.ToValidUTF8(s[:maxShown], "") + "... (cut)"
-	}
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = cut.Line(line, len(line))
-	}
-	return strings.Join(lines, "\n")
 }

@@ -182,7 +182,7 @@ func follow(t testing.TB, files Files) *Source {
 		}
 	})
 	log := slog.New(slog.DiscardHandler)
-	s, err := Start(group, Options{Files: files, Log: log, Trouble: trouble.New(log, clock.RealClock{})})
+	s, err := Start(t.Context(), group, Options{Files: files, Log: log, Trouble: trouble.New(log, clock.RealClock{})})
 	must(t, err)
 	return s
 }

@@ -46,7 +46,7 @@ func (h *handler) handlePod(ctx context.Context, req *request, path string) (res
 		return denied(decide.Decision{
 			Code:    decide.BadRequest,
 			Outcome: decide.Refuse,
-			Message: "the sidecar injector has no configuration yet: try again",
+			Message: "the sidecar injector has no good configuration: its readiness check and its log say why; the pod can be created when that is mended",
 		}, http.StatusServiceUnavailable, "ServiceUnavailable"), ev
 	}
 	result := engine.Inject(ctx, inject.Request{Object: req.Object.text, Namespace: req.Namespace, Path: path})

@@ -10,7 +10,7 @@ import (
 // state is how the injector is doing at the moment of the scrape. It is asked for at
 // each scrape, because a value that is reported now and then looks current when its
 // reporter is stuck.
-type state struct{ ready, bundles, troubles *callback }
+type state struct{ ready, bundles, lastGood, troubles *callback }
 
 func newState() state {
 	return state{
@@ -25,6 +25,10 @@ func newState() state {
 				"1 when the caBundle of a webhook configuration, as last seen, verifies the serving certificate, else 0. Absent where the injector does not look after it, or it does not exist.",
 				[]string{"webhook_config"}, nil),
 		}},
+		lastGood: &callback{descs: []*prometheus.Desc{
+			prometheus.NewDesc("sidecar_injector_serves_last_good",
+				"1 while the newest configuration is refused and the last good one is served instead, else 0.", nil, nil),
+		}},
 		troubles: &callback{descs: []*prometheus.Desc{
 			prometheus.NewDesc("sidecar_injector_trouble",
 				"1 while something is wrong with configuration, certificates, caBundle or the API server; the log has a line with the same name that says what.",
@@ -34,7 +38,7 @@ func newState() state {
 }
 
 func (s *state) all() []prometheus.Collector {
-	return []prometheus.Collector{s.ready, s.bundles, s.troubles}
+	return []prometheus.Collector{s.ready, s.bundles, s.lastGood, s.troubles}
 }
 
 // Readiness sets the function that runs the readiness checks at each scrape. It
@@ -62,6 +66,13 @@ func (s *state) CABundles(matches func() map[string]bool) {
 			emit(0, good, name)
 		}
 	})
+}
+
+// LastGood sets the function that says at each scrape whether the last good
+// configuration is served in the place of the newest. It is called from several
+// goroutines at one time.
+func (s *state) LastGood(served func() bool) {
+	s.lastGood.set(func(emit func(desc int, value bool, labels ...string)) { emit(0, served()) })
 }
 
 // Troubles sets the function that returns at each scrape the names of what is

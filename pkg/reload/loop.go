@@ -63,7 +63,8 @@ type Options[T any] struct {
 	// Load reads the content and makes a value of it. It gets the hash of the
 	// value in force: when the content still has that hash, Load may return a
 	// zero value with it, and nothing happens. It returns a *Later where the content
-	// is not complete. Load is never called twice at the same time. What it returns
+	// is not complete. A value and a hash that come with another error stand in for
+	// the content: they come into force, and the error says why the content has not. Load is never called twice at the same time. What it returns
 	// after ctx has ended is not looked at.
 	Load func(ctx context.Context, known string) (value T, hash string, err error)
 	// Recorder may be nil.
@@ -150,11 +151,15 @@ func (l *Loop[T]) Reload(ctx context.Context) error {
 	l.waiting = nil
 	switch {
 	case err != nil:
+		if hash != "" && hash != known {
+			l.install(value, hash)
+		}
 		l.failed(err)
 	case hash == known && known != "":
 		l.unchanged()
 	default:
-		l.changed(value, hash)
+		l.failure = nil
+		l.install(value, hash)
 	}
 	return err
 }
@@ -197,10 +202,10 @@ func (l *Loop[T]) unchanged() {
 	l.publish()
 }
 
-func (l *Loop[T]) changed(value T, hash string) {
+// install puts a value into force.
+func (l *Loop[T]) install(value T, hash string) {
 	v := &Version[T]{Value: value, Hash: hash, LoadedAt: l.opt.Now()}
 	l.current.Store(v)
-	l.failure = nil
 	l.publish()
 	l.opt.Log.Info(l.opt.Name+" loaded", "hash", hash)
 	if l.opt.Recorder != nil {

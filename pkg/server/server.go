@@ -69,6 +69,9 @@ type Options struct {
 	// Delay is how long to keep serving after Run's context is done, while
 	// Draining says true: load balancers need that long to look elsewhere.
 	Delay time.Duration
+	// NeverReady says, when Run's context is done, that no load balancer can have looked
+	// here yet, so that there is no Delay; nil: one may have.
+	NeverReady func() bool
 	// Timeout is how long requests that are open after Delay may take.
 	Timeout time.Duration
 	// Log may be nil.
@@ -198,8 +201,12 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
-	s.opt.Log.Info(s.opt.Name+" drains", "delay", s.opt.Delay, "timeout", s.opt.Timeout)
-	delay := time.NewTimer(s.opt.Delay)
+	wait := s.opt.Delay
+	if s.opt.NeverReady != nil && s.opt.NeverReady() {
+		wait = 0
+	}
+	s.opt.Log.Info(s.opt.Name+" drains", "delay", wait, "timeout", s.opt.Timeout)
+	delay := time.NewTimer(wait)
 	defer delay.Stop()
 	select {
 	case err := <-served:

@@ -59,6 +59,8 @@ func (o *options) addServeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.server.InjectConfigMap, "injectConfigMap", "", "`namespace/name` of the ConfigMap (keys config, values) to follow after starting from the files; empty uses the files alone")
 	f.StringVar(&o.server.MeshConfigMap, "meshConfigMap", "", "`namespace/name` of the ConfigMap (key mesh) to follow after starting from the file; empty uses the file alone")
 	f.StringVar(&o.server.InjectorImage, "injectorImage", "", "`image` that this server runs: a ConfigMap whose annotation "+guard.StampAnnotation+" names another one is not judged before it is stored")
+	f.StringVar(&o.server.LastGoodConfigMap, "lastGoodConfigMap", "", "`namespace/name` of the ConfigMap to record the last good configuration in, for a start while the current one is refused; needs --injectConfigMap and --meshConfigMap; empty records none")
+	f.StringVar(&o.server.LastGoodDir, "lastGoodDir", "", "`directory` where that ConfigMap is mounted, for a start without the API server; empty: it is not")
 	f.StringVar(&o.server.CertSecret, "certSecret", "", "`namespace/name` of the Secret that holds the certificates, to watch and rotate; empty uses the files alone")
 	f.BoolVar(&o.rotateCertificates, "rotateCertificates", true, "renew what is in --certSecret; false only follows it, for when something else renews it")
 	f.StringVar(&o.server.Service, "service", "", "`name` of the Service that certificates in --certSecret are made for; empty keeps the names in --tlsCertFile")
@@ -106,11 +108,14 @@ func (o *options) validate(flags *pflag.FlagSet) error {
 		}
 	}
 	for _, r := range []struct{ flag, value string }{
-		{"injectConfigMap", o.server.InjectConfigMap}, {"meshConfigMap", o.server.MeshConfigMap}, {"certSecret", o.server.CertSecret},
+		{"injectConfigMap", o.server.InjectConfigMap}, {"meshConfigMap", o.server.MeshConfigMap}, {"lastGoodConfigMap", o.server.LastGoodConfigMap}, {"certSecret", o.server.CertSecret},
 	} {
 		if _, err := kube.ParseName(r.value); r.value != "" && err != nil {
 			bad(r.flag, r.value, err.Error())
 		}
+	}
+	if o.server.LastGoodConfigMap != "" && (o.server.InjectConfigMap == "" || o.server.MeshConfigMap == "") {
+		bad("lastGoodConfigMap", o.server.LastGoodConfigMap, "needs --injectConfigMap and --meshConfigMap, with which the record is compared")
 	}
 	if o.server.ReconcileWebhookConfig && (len(o.server.WebhookConfigNames) == 0 || slices.Contains(o.server.WebhookConfigNames, "")) {
 		bad("webhookConfigName", strings.Join(o.server.WebhookConfigNames, ","), "must name a MutatingWebhookConfiguration, or set --reconcileWebhookConfig=false")
