@@ -55,7 +55,7 @@ func TestStartWithoutAGoodConfiguration(t *testing.T) {
 			"mesh configuration /nowhere/mesh does not exist: mount it there, or name another file with --meshConfig",
 		},
 		{"a folder in its place", func(s *site) []string { return []string{"--meshConfig=" + s.dir} }, "mesh configuration (--meshConfig): read "},
-		{"configuration that does not parse", publish("policy: ["), "/inject/config:1: "},
+		{"configuration that does not parse", publish("policy: ["), "/inject/config:1:9: "},
 		{"policy that does not exist", publish(strings.ReplaceAll(goodConfig, "enabled", "sometimes")), "/inject/config:1:9: policy: "},
 		{"template that does not compile", publish(strings.ReplaceAll(goodConfig, "}}", "}")), "/inject/config:"},
 		{"template that fails on every pod", publish(failsOnEveryPod), "/inject/config:"},
