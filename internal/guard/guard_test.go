@@ -159,9 +159,9 @@ func TestDecisions(t *testing.T) {
 	}{
 		"a good one": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}")}, cm: configMap(injection, "config", good), want: Accepted, silent: true},
 		"bad injection": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}")}, cm: configMap(injection, "config", bad),
-			want: Refused, says: "ns/inject:config:1: policy"},
+			want: Refused, says: "ns/inject:config:1:9: policy"},
 		"bad mesh": {stored: []*corev1.ConfigMap{configMap(injection, "config", good)}, cm: configMap(mesh, "mesh", "trustDomain: [1]"),
-			want: Refused, says: "ns/mesh:mesh:1: trustDomain"},
+			want: Refused, says: "ns/mesh:mesh:1:1: trustDomain"},
 		"a template that does not compile": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}")}, cm: configMap(injection, "config", "templates: {x: '{{ nope }}'}"),
 			want: Refused, says: "nope"},
 		"valid only with another mesh": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}")}, cm: configMap(injection, "config", needsMesh),
@@ -179,7 +179,7 @@ func TestDecisions(t *testing.T) {
 		"a first half that cannot be parsed": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}", "generation", "1")},
 			cm: configMap(injection, "config", bad, "generation", "2"), want: Refused, says: "policy"},
 		"no other one":                    {cm: configMap(injection, "config", needsMesh), want: Accepted, says: "configmap ns/mesh does not exist"},
-		"no other one, and bad by itself": {cm: configMap(mesh, "mesh", "trustDomain: [1]"), want: Refused, says: "ns/mesh:mesh:1: trustDomain"},
+		"no other one, and bad by itself": {cm: configMap(mesh, "mesh", "trustDomain: [1]"), want: Refused, says: "ns/mesh:mesh:1:1: trustDomain"},
 		"a classic mesh, alone":           {cm: configMap(mesh, "mesh", "mixerCheckServer: x\ndefaultConfig: {zipkinAddress: z}\n"), want: Accepted, says: "does not exist"},
 		"the other one cannot be read": {stored: []*corev1.ConfigMap{configMap(mesh, "mesh", "{}")}, readErr: errors.New("api away"),
 			cm: configMap(injection, "config", needsMesh), want: Accepted, says: "configmap ns/mesh cannot be read: api away"},
@@ -242,7 +242,7 @@ func TestRefusalShowsEveryError(t *testing.T) {
 	if !strings.Contains(got.Status.Message, secret) {
 		t.Error("the writer, who has the file, is not shown the value")
 	}
-	if ev := r.events[0]; strings.Contains(ev.Message, secret) || !strings.Contains(ev.Message, "ns/inject:config:1: policy") {
+	if ev := r.events[0]; strings.Contains(ev.Message, secret) || !strings.Contains(ev.Message, "ns/inject:config:1:9: policy") {
 		t.Errorf("the log says %q", ev.Message)
 	}
 }
