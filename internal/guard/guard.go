@@ -3,15 +3,14 @@
 // with every error, before it is stored.
 //
 // The guard only ever refuses what it has judged. Where it cannot judge, because the
-// other ConfigMap cannot be read, too many wait, or the time is over, it lets the
-// object in with a warning: the servers judge what is stored by themselves, and keep
+// other ConfigMap cannot be read or the time is over, it lets the object in with a
+// warning: the servers judge what is stored by themselves, and keep
 // what is in force. docs/decisions/0015-configuration-guard-and-record.md has the cases.
 package guard
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 
@@ -45,19 +44,18 @@ const (
 	// 256 KiB of annotations; an update brings the old one along; what else there is
 	// gets half a MiB.
 	maxBody = 4 << 20
-	// maxRequests is how many wait, the one that is judged included. Nobody writes
-	// that many configurations at one time; a controller that has gone wild must not
-	// take the memory of the others' pods.
+	// maxRequests is how many wait to be judged, the one that is judged included: one
+	// takes 20 ms. Where there are more, the peer that has the most yields.
 	maxRequests = 8
+	// parallel is how many are judged at one time: each may take a processor and a
+	// third of the memory, which pods need. Peers have their turns one after another.
+	parallel = 1
 	// maxReading is how many bodies are read at one time, one for each connection that
 	// five API servers may open for a burst of writes.
 	maxReading = 16
 	// maxBytes of bodies, half of it for those up to 256 KiB. Of the largest there is
 	// room for one.
 	maxBytes = 12 << 20
-	// maxQueue is how many configurations may wait to be judged, the one that is
-	// judged included: one takes 20 ms, and who comes later than that is let in.
-	maxQueue = 4
 )
 
 // Judge tries configurations as the server does; [source.Source] is one.
@@ -85,18 +83,15 @@ type Options struct {
 
 // NewHandler returns the handler for [Path].
 func NewHandler(o Options) http.Handler {
-	g := &guard{Options: o, queue: make(chan struct{}, maxQueue)}
+	g := &guard{o}
 	return admission.NewObjectHandler(admission.ObjectConfig{
-		Judge: g.judge, MaxBody: maxBody,
+		Judge: g.judge, MaxBody: maxBody, Parallel: parallel,
 		Limits:  admission.Limits{Reading: maxReading, Requests: maxRequests, Bytes: maxBytes},
 		Observe: o.Observe, Peer: o.Peer, Rejected: o.Rejected,
 	})
 }
 
-type guard struct {
-	Options
-	queue chan struct{} // has an element for each that waits or is judged
-}
+type guard struct{ Options }
 
 // judge decides about one object.
 func (g *guard) judge(ctx context.Context, o admission.Object) admission.Verdict {
@@ -116,9 +111,14 @@ func (g *guard) judge(ctx context.Context, o admission.Object) admission.Verdict
 		return notJudged(reason, reason)
 	}
 	if missing := g.incomplete(stored, name); len(missing) > 0 {
-		return refused(name, missing, nil, false)
+		return g.refused(name, missing, nil, false)
 	}
-	return g.inTurn(ctx, func() admission.Verdict { return g.look(ctx, stored, name) })
+	verdict := g.look(ctx, stored, name)
+	if ctx.Err() != nil { // what was found says nothing about the configuration
+		const reason = "there was not enough time"
+		return notJudged(reason, reason)
+	}
+	return verdict
 }
 
 // applies reports whether the object is one of the two ConfigMaps, being written.
@@ -138,23 +138,6 @@ func decode(o admission.Object) (stored, old *corev1.ConfigMap, err error) {
 	}
 	old = &corev1.ConfigMap{}
 	return stored, old, json.Unmarshal(o.Old, old)
-}
-
-// inTurn judges when there are not too many that wait.
-func (g *guard) inTurn(ctx context.Context, look func() admission.Verdict) admission.Verdict {
-	select {
-	case g.queue <- struct{}{}:
-		defer func() { <-g.queue }()
-	default:
-		reason := fmt.Sprintf("%d other configurations are being judged already", maxQueue)
-		return notJudged(reason, reason)
-	}
-	verdict := look()
-	if ctx.Err() != nil { // what was found says nothing about the configuration
-		const reason = "there was not enough time"
-		return notJudged(reason, reason)
-	}
-	return verdict
 }
 
 // notJudged lets an object in that nobody looked at.

@@ -130,19 +130,25 @@ func (r *rig) ask(t *testing.T, cm, old *corev1.ConfigMap) answer {
 
 func (r *rig) post(t *testing.T, request map[string]any) answer {
 	t.Helper()
+	w := httptest.NewRecorder()
+	r.handler.ServeHTTP(w, newCall(t, request))
+	var review struct{ Response answer }
+	if err := json.Unmarshal(w.Body.Bytes(), &review); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("status %d, %s", w.Code, w.Body)
+	}
+	return review.Response
+}
+
+// newCall is the call of an API server.
+func newCall(t *testing.T, request map[string]any) *http.Request {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
 	if err != nil {
 		t.Fatal(err)
 	}
 	call := httptest.NewRequest(http.MethodPost, Path+"?timeout=15s", bytes.NewReader(body))
 	call.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, call)
-	var review struct{ Response answer }
-	if err := json.Unmarshal(w.Body.Bytes(), &review); err != nil || w.Code != http.StatusOK {
-		t.Fatalf("status %d, %s", w.Code, w.Body)
-	}
-	return review.Response
+	return call
 }
 
 func TestDecisions(t *testing.T) {
@@ -247,6 +253,20 @@ func TestRefusalShowsEveryError(t *testing.T) {
 	}
 }
 
+// Whoever reaches the port may pretend to be an API server, and must not be shown what
+// is in the ConfigMap that was not sent.
+func TestRefusalShowsNothingOfTheOtherConfigMap(t *testing.T) {
+	r := newRig(t, nil)
+	r.stored[injection] = configMap(injection, "config", strings.ReplaceAll(needsMesh, `"old trust domain"`, `(print "`+secret+`" .Values.key)`), "values", `{"key": "`+secret+`"}`)
+	got := r.ask(t, configMap(mesh, "mesh", "{}"), nil)
+	if got.Allowed || !strings.Contains(got.Status.Message, "ns/inject:config") {
+		t.Errorf("a bad pair: %+v", got)
+	}
+	if shown := got.Status.Message + strings.Join(got.Warnings, ""); strings.Contains(shown, secret) {
+		t.Errorf("shown: %s", shown)
+	}
+}
+
 func TestOneConfigMapForBoth(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Mesh = o.Injection })
 	if got := r.ask(t, configMap(injection, "config", needsMesh, "mesh", newMesh), nil); !got.Allowed || len(got.Warnings) > 0 {
@@ -302,26 +322,46 @@ func (s slow) TryInjection(ctx context.Context, cm *corev1.ConfigMap) inject.Fin
 
 func (s slow) Try(context.Context, config.Sources) inject.Findings { panic("a fault") }
 
-func TestMoreThanTheQueueAreLetIn(t *testing.T) {
-	j := slow{begin: make(chan struct{}, maxQueue), end: make(chan struct{})}
-	r := newRig(t, func(o *Options) { j.Judge, o.Judge, o.Observe = o.Judge, j, func(admission.Event) {} })
-	bad := configMap(injection, "config", "{")
-	answers := make(chan answer, maxQueue)
-	for range maxQueue {
-		go func() { answers <- r.ask(t, bad, nil) }()
+// Who asks too much yields to others: an API server is answered while a neighbour has
+// all places.
+func TestOnePeerDoesNotKeepOthersOut(t *testing.T) {
+	j := slow{begin: make(chan struct{}, maxRequests), end: make(chan struct{})}
+	r := newRig(t, func(o *Options) {
+		j.Judge, o.Judge, o.Observe = o.Judge, j, func(admission.Event) {}
+		o.Peer = func(r *http.Request) (name, address string) { return r.Header.Get("Peer"), "" }
+	})
+	ask := func(peer string) (status int, body string) {
+		call := newCall(t, map[string]any{
+			"uid": "u", "kind": map[string]string{"version": "v1", "kind": "ConfigMap"}, "operation": "CREATE",
+			"namespace": "ns", "name": "inject", "object": configMap(injection, "config", "{"),
+		})
+		call.Header.Set("Peer", peer)
+		w := httptest.NewRecorder()
+		r.handler.ServeHTTP(w, call)
+		return w.Code, w.Body.String()
 	}
-	for range maxQueue {
-		<-j.begin
+	statuses := make(chan int, maxRequests)
+	for range maxRequests {
+		go func() {
+			status, _ := ask("neighbour")
+			statuses <- status
+		}()
 	}
-	got := r.ask(t, bad, nil)
-	if !got.Allowed || got.AuditAnnotations["decision"] != string(NotJudged) || !strings.Contains(strings.Join(got.Warnings, ""), "4 other configurations are being judged already") {
-		t.Errorf("beyond the queue: %+v", got)
+	<-j.begin // one at a time
+	answer := make(chan string, 1)
+	go func() {
+		_, body := ask("API server")
+		answer <- body
+	}()
+	if status := <-statuses; status != http.StatusTooManyRequests {
+		t.Errorf("the neighbour's got %d, want one turned away", status)
+	}
+	if len(j.begin) > 0 {
+		t.Error("two were judged at one time")
 	}
 	close(j.end)
-	for range maxQueue {
-		if got := <-answers; got.Allowed {
-			t.Errorf("one of the queue was let in: %+v", got)
-		}
+	if body := <-answer; !strings.Contains(body, `"allowed":false`) {
+		t.Errorf("the API server was answered %s", body)
 	}
 }
 
@@ -329,14 +369,10 @@ func TestMoreThanTheQueueAreLetIn(t *testing.T) {
 func TestTimeIsOver(t *testing.T) {
 	j := slow{begin: make(chan struct{}, 1)}
 	r := newRig(t, func(o *Options) { j.Judge, o.Judge = o.Judge, j })
-	body, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": map[string]any{
+	call := newCall(t, map[string]any{
 		"uid": "u", "kind": map[string]string{"version": "v1", "kind": "ConfigMap"}, "operation": "CREATE", "namespace": "ns", "name": "inject", "object": configMap(injection, "config", good),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	call := httptest.NewRequest(http.MethodPost, Path+"?timeout=50ms", bytes.NewReader(body))
-	call.Header.Set("Content-Type", "application/json")
+	})
+	call.URL.RawQuery = "timeout=50ms"
 	w := httptest.NewRecorder()
 	r.handler.ServeHTTP(w, call)
 	if !strings.Contains(w.Body.String(), `"allowed":true`) || !strings.Contains(w.Body.String(), "there was not enough time") {

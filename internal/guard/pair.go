@@ -62,22 +62,22 @@ func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) (err
 // together or the other one cannot be read.
 func (g *guard) look(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
 	if g.Injection == g.Mesh {
-		return verdict(name, g.Judge.Try(ctx, source.FromConfigMaps(cm, cm)), "")
+		return g.verdict(name, g.Judge.Try(ctx, source.FromConfigMaps(cm, cm)), "")
 	}
 	other, reason := g.other(ctx, cm, name)
 	if other == nil {
-		return verdict(name, g.alone(ctx, cm, name), reason)
+		return g.verdict(name, g.alone(ctx, cm, name), reason)
 	}
 	findings := g.Judge.Try(ctx, g.pair(cm, other, name))
 	if len(findings.Errors) == 0 {
-		return verdict(name, findings, "")
+		return g.verdict(name, findings, "")
 	}
 	// What is wrong with the other one by itself is not mended by refusing this one, and
 	// could never be mended if each were refused because of the other.
 	if theirs := g.alone(ctx, other, g.counterpart(name)); len(theirs.Errors) > 0 {
-		return verdict(name, g.alone(ctx, cm, name), fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name)))
+		return g.verdict(name, g.alone(ctx, cm, name), fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name)))
 	}
-	return verdict(name, findings, "")
+	return g.verdict(name, findings, "")
 }
 
 func (g *guard) counterpart(name types.NamespacedName) types.NamespacedName {
@@ -130,13 +130,19 @@ func (g *guard) alone(ctx context.Context, cm *corev1.ConfigMap, name types.Name
 
 // verdict is the answer for what was found. untried is why templates were not tried
 // with the other ConfigMap; empty when they were, or when nobody need know.
-func verdict(name types.NamespacedName, f inject.Findings, untried string) admission.Verdict {
-	warnings := f.Warnings
+func (g *guard) verdict(name types.NamespacedName, f inject.Findings, untried string) admission.Verdict {
+	var warnings []string
 	if untried != "" {
-		warnings = append([]string{"judged alone by the sidecar injector, without trying templates: " + untried}, warnings...)
+		warnings = append(warnings, "judged alone by the sidecar injector, without trying templates: "+untried)
+	}
+	for i, w := range f.Warnings {
+		if g.showsOther(name, w) {
+			w = f.PublicWarnings()[i]
+		}
+		warnings = append(warnings, w)
 	}
 	if len(f.Errors) > 0 {
-		return refused(name, f.Errors, warnings, untried != "")
+		return g.refused(name, f.Errors, warnings, untried != "")
 	}
 	v := admission.Verdict{Code: Accepted, Warnings: warnings}
 	if untried != "" {
@@ -145,7 +151,7 @@ func verdict(name types.NamespacedName, f inject.Findings, untried string) admis
 	return v
 }
 
-func refused(name types.NamespacedName, errs []error, warnings []string, alone bool) admission.Verdict {
+func (g *guard) refused(name types.NamespacedName, errs []error, warnings []string, alone bool) admission.Verdict {
 	count := fmt.Sprintf("%d errors", len(errs))
 	if len(errs) == 1 {
 		count = "1 error"
@@ -156,7 +162,11 @@ func refused(name types.NamespacedName, errs []error, warnings []string, alone b
 	}
 	var public []string
 	for _, err := range errs {
-		v.Causes = append(v.Causes, admission.Cause{Field: field(name, err.Error()), Message: err.Error()})
+		text := err.Error()
+		if g.showsOther(name, text) {
+			text = publicText(err)
+		}
+		v.Causes = append(v.Causes, admission.Cause{Field: field(name, text), Message: text})
 		public = append(public, publicText(err))
 	}
 	v.Public = strings.Join(public, "; ")
@@ -164,6 +174,13 @@ func refused(name types.NamespacedName, errs []error, warnings []string, alone b
 		v.Public = "judged alone: " + v.Public
 	}
 	return v
+}
+
+// showsOther reports whether a text is about the other ConfigMap, whose content is not
+// shown: whoever asks has not got it, and need not be an API server.
+func (g *guard) showsOther(name types.NamespacedName, text string) bool {
+	other := g.counterpart(name)
+	return other != name && other.Name != "" && strings.Contains(text, other.String()+":")
 }
 
 // field is the field of the ConfigMap that an error is about, whose place begins with

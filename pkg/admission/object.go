@@ -68,6 +68,7 @@ type ObjectConfig struct {
 	MaxBody  int64
 	Observe  func(Event)
 	Limits   Limits
+	Parallel int
 	Peer     func(*http.Request) (name, address string)
 	Rejected func(*Rejection)
 }
@@ -75,9 +76,9 @@ type ObjectConfig struct {
 // NewObjectHandler returns the handler of a webhook that validates objects. A call is
 // taken in, limited and answered as one about a pod is. A panic refuses the object.
 func NewObjectHandler(o ObjectConfig) http.Handler {
-	h := newHandler(Config{Observe: o.Observe, Limits: o.Limits, Peer: o.Peer, Rejected: o.Rejected}, 1)
+	h := newHandler(Config{Observe: o.Observe, Limits: o.Limits, Parallel: o.Parallel, Peer: o.Peer, Rejected: o.Rejected}, 1)
 	h.room.maxBody, h.room.what = o.MaxBody, "configuration"
-	h.cost = func([]byte) int64 { return 0 } // what the work costs is Judge's to bound
+	h.cost = func([]byte) int64 { return 0 } // what the work takes is Judge's to bound
 	h.handle = func(ctx context.Context, req *request, _ string) (response, Event) {
 		return handleObject(ctx, req, o.Judge)
 	}

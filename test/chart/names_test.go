@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,6 +20,7 @@ func TestClassicNames(t *testing.T) {
 		{"Service", "istio-sidecar-injector"},
 		{"ServiceAccount", "istio-sidecar-injector-service-account"},
 		{"MutatingWebhookConfiguration", "istio-sidecar-injector"},
+		{"ValidatingWebhookConfiguration", "istio-sidecar-injector"},
 		{"ClusterRole", "istio-sidecar-injector:istio-system"},
 		{"PodDisruptionBudget", "istio-sidecar-injector"},
 	} {
@@ -80,14 +82,14 @@ func TestInstallationsSideBySide(t *testing.T) {
 func service(t *testing.T, objects []*object) *object { return one(t, objects, "Service", "") }
 
 // The same release name in two namespaces shares nothing but the webhook
-// configuration, which Helm then refuses to take over.
+// configurations, which Helm then refuses to take over.
 func TestClusterRolesCarryTheNamespace(t *testing.T) {
 	ids := map[string]bool{}
 	for _, o := range (install{namespace: "a", set: everyObject}).render(t) {
 		ids[o.id()] = true
 	}
 	for _, o := range (install{namespace: "b", set: everyObject}).render(t) {
-		if ids[o.id()] && o.GetKind() != "MutatingWebhookConfiguration" {
+		if ids[o.id()] && !strings.HasSuffix(o.GetKind(), "WebhookConfiguration") {
 			t.Errorf("both namespaces have %s", o.id())
 		}
 	}

@@ -69,7 +69,7 @@ func TestNoDuplicateObjects(t *testing.T) {
 // Objects must land in the namespace that the webhook calls, even when they are
 // piped into kubectl.
 func TestNamespaceIsWrittenOut(t *testing.T) {
-	clusterScoped := []string{"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace"}
+	clusterScoped := []string{"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration", "Namespace", "ValidatingWebhookConfiguration"}
 	eachInstall(t, func(t *testing.T, _ install, objects []*object) {
 		for _, o := range objects {
 			if has, want := o.GetNamespace() != "", !slices.Contains(clusterScoped, o.GetKind()); has != want {

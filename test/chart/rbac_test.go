@@ -44,8 +44,12 @@ func TestRulesNameTheirObjects(t *testing.T) {
 					t.Errorf("%s: may create secrets", o.id())
 				}
 				for _, name := range r.ResourceNames {
-					if slices.Contains(r.Resources, "mutatingwebhookconfigurations") {
-						one(t, objects, "MutatingWebhookConfiguration", name)
+					for resource, kind := range map[string]string{
+						"mutatingwebhookconfigurations": "MutatingWebhookConfiguration", "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
+					} {
+						if slices.Contains(r.Resources, resource) {
+							one(t, objects, kind, name)
+						}
 					}
 				}
 			}
@@ -96,6 +100,7 @@ const (
 // Exactly what the programs need, no more: account by account, setting by setting.
 func TestRights(t *testing.T) {
 	caBundle := "cluster: get,list,watch,patch mutatingwebhookconfigurations istio-sidecar-injector"
+	guard := "cluster: get,list,watch,patch validatingwebhookconfigurations istio-sidecar-injector"
 	namespaces := "cluster: list,watch namespaces"
 	nodes := "cluster: list,watch nodes"
 	writeSecret := "istio-system: get,list,watch,update secrets " + secretName
@@ -107,17 +112,19 @@ func TestRights(t *testing.T) {
 		account string
 		want    []string
 	}{
-		{"default", nil, serverAccount, []string{caBundle, namespaces, nodes, configMaps, writeSecret}},
+		{"default", nil, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, writeSecret}},
 		{"test", nil, testAccount, []string{"istio-sidecar-injector-test-16f4895e: create pods"}},
 		{"files", []string{"configSource=files"}, serverAccount, []string{caBundle, namespaces, nodes, writeSecret}},
-		{"native sidecars known", []string{"nativeSidecars=on"}, serverAccount, []string{caBundle, namespaces, configMaps, writeSecret}},
-		{"job, server", []string{"certs.bootstrap=job"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps, readSecret}},
-		{"job", []string{"certs.bootstrap=job"}, jobAccount, []string{caBundle, writeSecret}},
-		{"existing secret", []string{"certs.mode=existingSecret", "certs.existingSecret.name=mine"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps}},
+		{"no guard", []string{"configGuard.enabled=false"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps, writeSecret}},
+		{"no guard, job", []string{"configGuard.enabled=false", "certs.bootstrap=job"}, jobAccount, []string{caBundle, writeSecret}},
+		{"native sidecars known", []string{"nativeSidecars=on"}, serverAccount, []string{caBundle, guard, namespaces, configMaps, writeSecret}},
+		{"job, server", []string{"certs.bootstrap=job"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, readSecret}},
+		{"job", []string{"certs.bootstrap=job"}, jobAccount, []string{caBundle, guard, writeSecret}},
+		{"existing secret", []string{"certs.mode=existingSecret", "certs.existingSecret.name=mine"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps}},
 		{"cert-manager", []string{"certs.mode=certManager"}, serverAccount, []string{namespaces, nodes, configMaps}},
 		{"no reconcile", []string{"webhook.reconcile=false"}, serverAccount, []string{namespaces, nodes, configMaps, writeSecret}},
 		{"own names", []string{"injectConfig.name=mine", "meshConfig.name=mesh", "certs.secretName=certs"}, serverAccount, []string{
-			caBundle, namespaces, nodes,
+			caBundle, guard, namespaces, nodes,
 			"istio-system: get,list,watch configmaps mine,mesh", "istio-system: get,list,watch,update secrets certs",
 		}},
 		{"none", []string{"rbac.create=false"}, serverAccount, nil},

@@ -67,6 +67,7 @@ var read = []string{"get", "list", "watch"}
 // The rights that more than one account has.
 var (
 	keepBundle = grant{group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations", names: []string{webhookConfig}, verbs: []string{"get", "list", "watch", "patch"}}
+	keepGuard  = grant{group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations", names: []string{webhookConfig}, verbs: []string{"get", "list", "watch", "patch"}}
 	namespaces = grant{resource: "namespaces", verbs: []string{"list", "watch"}}
 	nodes      = grant{resource: "nodes", verbs: []string{"list", "watch"}}
 )
@@ -107,15 +108,15 @@ func installs() []install {
 	return []install{{
 		name: "default", namespace: byServer,
 		accounts: map[string][]grant{
-			serverAccount: {keepBundle, namespaces, nodes, configMaps(byServer), secret(byServer, "update")},
+			serverAccount: {keepBundle, keepGuard, namespaces, nodes, configMaps(byServer), secret(byServer, "update")},
 			testAccount:   {tryPods(byServer)},
 			"default":     nil,
 		},
 	}, {
 		name: "job", namespace: byJob, flags: []string{"--set", "certs.bootstrap=job,validate.enabled=true", "--no-hooks"},
 		accounts: map[string][]grant{
-			serverAccount:   {keepBundle, namespaces, nodes, configMaps(byJob), secret(byJob)},
-			jobAccount:      {keepBundle, secret(byJob, "update")},
+			serverAccount:   {keepBundle, keepGuard, namespaces, nodes, configMaps(byJob), secret(byJob)},
+			jobAccount:      {keepBundle, keepGuard, secret(byJob, "update")},
 			testAccount:     {tryPods(byJob)},
 			validateAccount: {{resource: "pods", namespace: byJob, verbs: []string{"create"}}},
 			"default":       nil,

@@ -116,6 +116,15 @@ makes only one of them: it would never know of the other one's changes.
 {{- end }}
 {{- end }}
 
+{{/*
+Annotation of both ConfigMaps: which server they are for. Helm writes them before it
+replaces the servers, and those that are asked about them then must not judge what is
+meant for the new ones. Written without the guard, too: the release before may have it.
+*/}}
+{{- define "istio-sidecar-injector.stamp" -}}
+sidecar.istio.io/injector-image: {{ include "istio-sidecar-injector.image" . | quote }}
+{{- end }}
+
 {{/* The data of a ConfigMap, with the generation. Call with dict "root" $ "data" DICT. */}}
 {{- define "istio-sidecar-injector.configData" -}}
 {{- with include "istio-sidecar-injector.generation" .root }}

@@ -16,6 +16,9 @@ enableNamespacesByDefault has no effect together with revision.
 {{- if and (not .Values.webhook.reconcile) (ne .Values.certs.mode "certManager") }}
 webhook.reconcile is false: put the CA into the webhook configuration yourself, the API server does not trust the injector before.
 {{- end }}
+{{- if and .Values.configGuard.enabled (ne .Values.configSource "api") (not .Values.validate.enabled) }}
+configSource files: nobody judges a configuration before it is stored, because the servers have no right to read the ConfigMaps. Set validate.enabled, or configSource to api.
+{{- end }}
 {{- $own := kindIs "map" .Values.image | ternary .Values.image dict }}
 {{- if or (and .Values.global.hub (not $own.hub)) (and .Values.global.tag (not $own.tag)) }}
 global.hub and global.tag choose the proxy's image alone. The injector runs {{ include "istio-sidecar-injector.image" . }}: set image.hub and image.tag for another.

@@ -14,6 +14,26 @@
 {{- if and .Values.webhook.reconcile (ne .Values.certs.mode "certManager") }}true{{ end }}
 {{- end }}
 
+{{/*
+"true" when API servers ask the injector about its own ConfigMaps. Servers that have no
+right on them cannot read the one that belongs to the one they are asked about.
+*/}}
+{{- define "istio-sidecar-injector.guards" -}}
+{{- if and .Values.configGuard.enabled (eq .Values.configSource "api") }}true{{ end }}
+{{- end }}
+
+{{/* Webhook configurations whose caBundle this injector keeps right, by their kind's name in the API, as YAML. */}}
+{{- define "istio-sidecar-injector.caBundleRules" -}}
+{{- $kinds := list "mutatingwebhookconfigurations" }}
+{{- if include "istio-sidecar-injector.guards" . }}{{ $kinds = append $kinds "validatingwebhookconfigurations" }}{{ end }}
+{{- range $kinds }}
+- apiGroups: ["admissionregistration.k8s.io"]
+  resources: [{{ . | quote }}]
+  resourceNames: [{{ include "istio-sidecar-injector.webhookConfigName" $ | quote }}]
+  verbs: ["get", "list", "watch", "patch"]
+{{- end }}
+{{- end }}
+
 {{/* "true" when a Job, not the servers, writes the Secret. */}}
 {{- define "istio-sidecar-injector.certJob" -}}
 {{- if and (eq .Values.certs.mode "self") (eq .Values.certs.bootstrap "job") }}true{{ end }}
@@ -23,6 +43,9 @@
 {{- define "istio-sidecar-injector.webhookFlags" -}}
 - --webhookConfigName={{ include "istio-sidecar-injector.webhookConfigName" . }}
 - --webhookName={{ include "istio-sidecar-injector.webhookName" . }}
+{{- if and (include "istio-sidecar-injector.guards" .) (include "istio-sidecar-injector.reconciles" .) }}
+- --validatingWebhookConfigName={{ include "istio-sidecar-injector.webhookConfigName" . }}
+{{- end }}
 {{- end }}
 
 {{/* How certificates are made: the same for whoever makes them. */}}
@@ -104,6 +127,9 @@ configMap:
 {{- if eq .Values.configSource "api" }}
 - --injectConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.injectConfigMapName" . }}
 - --meshConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.meshConfigMapName" . }}
+{{- end }}
+{{- if include "istio-sidecar-injector.guards" . }}
+- --injectorImage={{ include "istio-sidecar-injector.image" . }}
 {{- end }}
 {{- if eq .Values.certs.mode "self" }}
 - --certSecret={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.secretName" . }}
