@@ -44,7 +44,7 @@ func (g *guard) otherVersion(stored, old *corev1.ConfigMap) string {
 
 // incomplete returns an error for each key that the server needs and that the
 // ConfigMap lacks.
-func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) (errs []error) {
+func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) []error {
 	var injection, mesh *corev1.ConfigMap
 	if name == g.Injection {
 		injection = cm
@@ -52,19 +52,19 @@ func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) (err
 	if name == g.Mesh {
 		mesh = cm
 	}
-	for _, key := range source.MissingKeys(injection, mesh) {
-		errs = append(errs, fmt.Errorf("configmap %s has no key %s", name, key))
+	if joined, ok := source.CheckKeys(injection, mesh).(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
 	}
-	return errs
+	return nil
 }
 
 // look judges the ConfigMap with the other one, or alone where the two do not belong
 // together or the other one cannot be read.
-func (g *guard) look(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
+func (g *guard) look(ctx context.Context, cm, old *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
 	if g.Injection == g.Mesh {
 		return g.verdict(name, g.Judge.Try(ctx, source.FromConfigMaps(cm, cm)), "")
 	}
-	other, reason := g.other(ctx, cm, name)
+	other, reason := g.other(ctx, cm, old, name)
 	if other == nil {
 		return g.verdict(name, g.alone(ctx, cm, name), reason)
 	}
@@ -89,7 +89,7 @@ func (g *guard) counterpart(name types.NamespacedName) types.NamespacedName {
 
 // other returns the other ConfigMap, or nil where this one must be judged alone, with
 // the reason to be told, if any.
-func (g *guard) other(ctx context.Context, cm *corev1.ConfigMap, name types.NamespacedName) (*corev1.ConfigMap, string) {
+func (g *guard) other(ctx context.Context, cm, old *corev1.ConfigMap, name types.NamespacedName) (*corev1.ConfigMap, string) {
 	of := g.counterpart(name)
 	if of.Name == "" || g.Read == nil {
 		return nil, "the injector has the other part of its configuration from files"
@@ -106,8 +106,12 @@ func (g *guard) other(ctx context.Context, cm *corev1.ConfigMap, name types.Name
 		return nil, fmt.Sprintf("configmap %s is for another version of the injector", of)
 	case len(g.incomplete(other, of)) > 0:
 		return nil, g.incomplete(other, of)[0].Error()
-	case source.Generation(cm) != "" && source.Generation(other) != "" && source.Generation(cm) != source.Generation(other):
-		return nil, "" // the next one to be written is judged with this one
+	}
+	if mine, theirs := source.Generation(cm), source.Generation(other); mine != "" && theirs != "" && mine != theirs {
+		if old == nil || source.Generation(old) != mine {
+			return nil, "" // the first half of a change of both: the second is judged with it
+		}
+		return nil, fmt.Sprintf("this one stays of generation %.16q, and configmap %s is of %.16q: what is in force stays until both are of one, as helm upgrade or helm rollback makes them", mine, of, theirs)
 	}
 	return other, ""
 }

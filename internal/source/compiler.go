@@ -2,8 +2,9 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -154,19 +155,30 @@ func Generation(cm *corev1.ConfigMap) string {
 	return documents{keyGeneration: fromConfigMap(cm, keyGeneration)}.generation()
 }
 
-// MissingKeys returns the keys that the server needs of the two ConfigMaps and that
-// they lack. Of a nil ConfigMap it needs none.
-func MissingKeys(injection, mesh *corev1.ConfigMap) (missing []string) {
-	for key, cm := range map[string]*corev1.ConfigMap{keyInject: injection, keyMesh: mesh} {
-		if cm == nil {
-			continue
-		}
-		if _, ok := cm.Data[key]; !ok {
-			missing = append(missing, key)
+// CheckKeys says which keys the server needs of the two ConfigMaps and they lack, as the
+// server says it when it follows them. Of a nil ConfigMap it needs none.
+func CheckKeys(injection, mesh *corev1.ConfigMap) error {
+	var errs []error
+	if injection != nil {
+		errs = append(errs, checkKeys(injection.Namespace+"/"+injection.Name, injection, keyInject))
+	}
+	if mesh != nil {
+		errs = append(errs, checkKeys(mesh.Namespace+"/"+mesh.Name, mesh, keyMesh))
+	}
+	return errors.Join(errs...)
+}
+
+func checkKeys(name string, cm *corev1.ConfigMap, keys ...string) error {
+	var missing []string
+	for _, k := range keys {
+		if _, ok := cm.Data[k]; !ok && k != keyValues && k != keyGeneration {
+			missing = append(missing, k)
 		}
 	}
-	slices.Sort(missing)
-	return missing
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("configmap %s has no key %s", name, strings.Join(missing, " and no key "))
 }
 
 func fromConfigMap(cm *corev1.ConfigMap, key string) document {

@@ -123,18 +123,29 @@ func TestTryAlone(t *testing.T) {
 	}
 }
 
-func TestMissingKeys(t *testing.T) {
-	both := &corev1.ConfigMap{Data: map[string]string{"config": "", "mesh": ""}}
+func TestCheckKeys(t *testing.T) {
+	of := func(keys ...string) *corev1.ConfigMap {
+		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "x"}, Data: map[string]string{}, BinaryData: map[string][]byte{"mesh": nil}}
+		for _, k := range keys {
+			cm.Data[k] = ""
+		}
+		return cm
+	}
 	for name, tt := range map[string]struct {
 		injection, mesh *corev1.ConfigMap
 		want            string
 	}{
-		"all there":             {both, both, ""},
-		"none":                  {&corev1.ConfigMap{}, &corev1.ConfigMap{}, "config mesh"},
-		"the mesh alone":        {nil, &corev1.ConfigMap{}, "mesh"},
-		"values are not needed": {&corev1.ConfigMap{Data: map[string]string{"config": ""}}, nil, ""},
+		"all there":                    {of("config", "mesh"), of("config", "mesh"), ""},
+		"none":                         {of(), of(), "configmap ns/x has no key config\nconfigmap ns/x has no key mesh"},
+		"the mesh, which is no text":   {nil, of("config"), "configmap ns/x has no key mesh"},
+		"values are not needed":        {of("config"), nil, ""},
+		"what is not there lacks none": {nil, nil, ""},
 	} {
-		if got := strings.Join(MissingKeys(tt.injection, tt.mesh), " "); got != tt.want {
+		got := ""
+		if err := CheckKeys(tt.injection, tt.mesh); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}

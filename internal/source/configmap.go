@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,18 +75,13 @@ func (m *configMapSource) set(cm *corev1.ConfigMap) error {
 		return m.problem
 	}
 	m.uid = cm.UID
-	docs := documents{}
-	var missing []string
-	for _, k := range m.keys {
-		text, ok := cm.Data[k]
-		if !ok && k != keyValues && k != keyGeneration {
-			missing = append(missing, k)
-		}
-		docs[k] = document{name: m.name.String() + ":" + k, data: []byte(text)}
-	}
-	if missing != nil {
-		m.problem = fmt.Errorf("configmap %s has no key %s", m.name, strings.Join(missing, " and no key "))
+	if err := checkKeys(m.name.String(), cm, m.keys...); err != nil {
+		m.problem = err
 		return m.problem
+	}
+	docs := documents{}
+	for _, k := range m.keys {
+		docs[k] = document{name: m.name.String() + ":" + k, data: []byte(cm.Data[k])}
 	}
 	m.docs, m.problem = docs, nil
 	return nil
