@@ -3,7 +3,6 @@ package inject
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
@@ -95,47 +94,4 @@ func each(err error) []error {
 		return joined.Unwrap()
 	}
 	return []error{err}
-}
-
-// judge tries a configuration that could be compiled.
-func (s *Snapshot) judge(ctx context.Context, f *Findings) {
-	for _, note := range s.Warnings() {
-		f.warn(note, note)
-	}
-	errs := each(s.Check(ctx))
-	if len(errs) == len(samples()) {
-		f.Errors = append(f.Errors, once(errs)...)
-	} else if ctx.Err() == nil {
-		// Real pods may have what the samples lack, so this is no reason to refuse.
-		for _, err := range errs {
-			public := err.Error()
-			if e := (*sampleError)(nil); errors.As(err, &e) {
-				public = e.Public()
-			}
-			const where = "a template fails on a sample pod: "
-			f.warn(where+err.Error(), where+public)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		f.Errors = append(f.Errors, fmt.Errorf("trying the templates: %w", err))
-	}
-}
-
-// once returns what is wrong with templates on every sample, each mistake once.
-func once(errs []error) (out []error) {
-	said := map[string]bool{}
-	for _, err := range errs {
-		text := err.Error()
-		if e := (*sampleError)(nil); errors.As(err, &e) {
-			text = e.err.Error()
-		}
-		if mistake := (*render.Error)(nil); errors.As(err, &mistake) {
-			err = mistake
-		}
-		if !said[text] {
-			said[text] = true
-			out = append(out, err)
-		}
-	}
-	return out
 }

@@ -41,6 +41,9 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 		if err != nil {
 			return nil, refuseRendering(name, err)
 		}
+		if r.observer != nil {
+			r.observer.parsed(overlay)
+		}
 		out = append(out, rendered{name, overlay})
 	}
 	return out, nil
@@ -49,6 +52,9 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 // execute renders a template and parses the text.
 func execute[T sized](r *request, t *render.Template, data any, cache *parseCache[T], parse func(context.Context, []byte) (T, error)) (out T, err error) {
 	err = t.ExecuteFunc(r.ctx, &r.work, data, func(text []byte) (err error) {
+		if r.observer != nil {
+			r.observer.see(t.Name(), text, r.config.Dialect == config.Classic)
+		}
 		out, err = cache.get(r.ctx, text, parse)
 		return err
 	})
@@ -85,7 +91,11 @@ func (r *request) templateData(view *podmodel.Pod) *render.Data {
 
 // nativeSidecars is the cluster's setting for the pod's node.
 func (r *request) nativeSidecars(pod *podmodel.Pod) bool {
-	return r.options.Cluster != nil && r.options.Cluster.NativeSidecars(pod.Spec.NodeName)
+	native := r.options.Cluster != nil && r.options.Cluster.NativeSidecars(pod.Spec.NodeName)
+	if r.observer != nil && r.observer.otherNative {
+		return !native
+	}
+	return native
 }
 
 func (r *request) namespaceAnnotations() map[string]string {

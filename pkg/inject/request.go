@@ -59,6 +59,9 @@ type request struct {
 	// withholdAnnotations.
 	withheld []string
 
+	// observer is set for the trial of a configuration.
+	observer *observer
+
 	// work is what the templates have used of their limits.
 	work render.Work
 
@@ -231,7 +234,9 @@ func (r *request) prepare() (err error) {
 		return nil
 	}
 	all = r.withoutWithheld(r.received).Annotations
-	if r.templates, err = r.selectTemplates(all); err != nil {
+	if r.observer != nil && r.observer.templates != nil {
+		r.templates = r.observer.templates
+	} else if r.templates, err = r.selectTemplates(all); err != nil {
 		return err
 	}
 	r.noteTemplates()

@@ -1,7 +1,12 @@
 package inject
 
 import (
+	"bytes"
 	"context"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podcheck"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
 // Trial is a sample pod as the configuration injects it.
@@ -14,13 +19,89 @@ type Trial struct {
 }
 
 // Trials returns the sample pods as they are injected, whatever policy and selectors
-// say, without those that cannot be. It ends early with ctx.
+// say, without those that cannot be: by the default templates, and plain ones by each
+// other template. It ends early with ctx.
 func (s *Snapshot) Trials(ctx context.Context) []Trial {
 	var out []Trial
-	for _, sample := range samples() {
-		if trial, err := s.trial(ctx, sample); err == nil {
-			out = append(out, trial)
+	add := func(sample *sample, templates []string) {
+		a := s.attempt(ctx, sample, templates)
+		if a.err != nil {
+			return
+		}
+		if object, err := a.pod.MarshalJSON(); err == nil {
+			out = append(out, Trial{Name: sample.name, Templates: a.templates, Pod: object})
 		}
 	}
+	samples := s.samples()
+	for _, sample := range samples {
+		add(sample, nil)
+	}
+	for _, name := range s.otherTemplates() {
+		add(samples[0], []string{name})
+	}
 	return out
+}
+
+// observer makes a request a trial of templates, and sees what they render.
+type observer struct {
+	// templates are rendered instead of those that the pod would get; nil: the latter.
+	templates []string
+	// otherNative turns the cluster's setting for native sidecars round.
+	otherNative bool
+	seen        []seen
+}
+
+// seen is what one template has rendered.
+type seen struct {
+	template string
+	// text is kept where something in it is to be looked for.
+	text []byte
+	// overlay is what the text parses to; nil in the classic dialect.
+	overlay *merge.Overlay
+}
+
+// see notes the text that a template has rendered.
+func (o *observer) see(template string, text []byte, classic bool) {
+	of := seen{template: template}
+	if classic || bytes.Contains(text, []byte(noValue)) || wrongFormat.Match(text) {
+		of.text = bytes.Clone(text)
+	}
+	o.seen = append(o.seen, of)
+}
+
+// parsed notes what the text seen last parses to.
+func (o *observer) parsed(overlay *merge.Overlay) { o.seen[len(o.seen)-1].overlay = overlay }
+
+// attempt is what became of one sample.
+type attempt struct {
+	sample    *sample
+	templates []string
+	// err is why it cannot be injected; pod is how it was.
+	err  error
+	pod  *podmodel.Pod
+	seen []seen
+	// refusals are why an API server refuses the injected pod, and images those that no
+	// kubelet can read.
+	refusals, images []podcheck.Problem
+}
+
+// attempt injects a sample with the templates, or, with nil, those that the pod gets by
+// itself, whatever policy and selectors say.
+func (s *Snapshot) attempt(ctx context.Context, sample *sample, templates []string) (a *attempt) {
+	a = &attempt{sample: sample, templates: templates}
+	defer func() {
+		if r := recover(); r != nil {
+			a.err = panicked(r)
+		}
+	}()
+	r := s.newRequest(ctx, &Request{Namespace: sampleNamespace}, sample.pod)
+	r.observer = &observer{templates: templates, otherNative: sample.otherNative}
+	a.pod, a.err = r.inject()
+	a.seen, a.templates = r.observer.seen, r.templates
+	if a.err != nil {
+		return a
+	}
+	a.refusals = podcheck.Added(sample.pod.Pod, a.pod.Pod)
+	a.images = podcheck.AddedImages(sample.pod.Pod, a.pod.Pod)
+	return a
 }

@@ -146,24 +146,59 @@ func JoinItems(t *podschema.Type, list reflect.Value, items []*Fields) *Fields {
 // Paths lists the unknown fields of a pod for people, such as
 // spec.containers[istio-proxy].newField, sorted.
 func (f *Fields) Paths() []string {
-	paths := f.paths(podschema.Pod(), "")
-	slices.Sort(paths)
+	var paths []string
+	for _, u := range f.List() {
+		paths = append(paths, u.Path)
+	}
 	return paths
 }
 
-func (f *Fields) paths(t *podschema.Type, prefix string) (out []string) {
-	for name := range f.Values() {
-		out = append(out, strings.TrimPrefix(prefix+"."+name, "."))
-	}
+// Unknown is one unknown field of a pod.
+type Unknown struct {
+	// Path is where it stands, with the names of elements:
+	// spec.containers[istio-proxy].newField. Plain is the same without them.
+	Path, Plain string
+	// Name is the last part of the path.
+	Name string
+	// Within are the types of the objects around it, the pod's first.
+	Within []*podschema.Type
+}
+
+// List returns the unknown fields of a pod, sorted by their paths.
+func (f *Fields) List() []Unknown {
+	out := f.list(Unknown{Within: []*podschema.Type{podschema.Pod()}})
+	slices.SortFunc(out, func(a, b Unknown) int { return strings.Compare(a.Path, b.Path) })
+	return out
+}
+
+// list returns the fields at and below a place.
+func (f *Fields) list(at Unknown) (out []Unknown) {
 	if f == nil {
-		return out
+		return nil
 	}
+	for name := range f.Values() {
+		out = append(out, at.below(name, nil))
+	}
+	t := at.Within[len(at.Within)-1]
 	for name, below := range f.below {
 		if t.Kind == podschema.List {
-			out = append(out, below.paths(t.Elem, prefix+"["+keyForPeople(name)+"]")...)
+			element := at
+			element.Path += "[" + keyForPeople(name) + "]"
+			element.Within = append(slices.Clone(at.Within[:len(at.Within)-1]), t.Elem)
+			out = append(out, below.list(element)...)
 			continue
 		}
-		out = append(out, below.paths(t.Field(name).Type, strings.TrimPrefix(prefix+"."+name, "."))...)
+		out = append(out, below.list(at.below(name, t.Field(name).Type))...)
+	}
+	return out
+}
+
+// below is a field of the object at a place, of a type if it has one.
+func (u Unknown) below(name string, t *podschema.Type) Unknown {
+	join := func(path string) string { return strings.TrimPrefix(path+"."+name, ".") }
+	out := Unknown{Path: join(u.Path), Plain: join(u.Plain), Name: name, Within: u.Within}
+	if t != nil {
+		out.Within = append(slices.Clone(u.Within), t)
 	}
 	return out
 }

@@ -1,0 +1,152 @@
+package inject
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/podcheck"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
+)
+
+// trialError is what is wrong with what a template renders.
+type trialError struct {
+	place    string // of the template in its file; may be empty
+	template string // may be empty
+	// path is where in the pod, and number the same without names that the template gives.
+	path, number string
+	// problem may show what the template renders; public does not.
+	problem, public string
+	cause           error
+}
+
+func (e *trialError) Error() string { return e.describe(e.path, e.problem) }
+
+// Public is the error for readers who have not got the configuration.
+func (e *trialError) Public() string {
+	if e.public == "" {
+		return e.describe(e.number, e.problem)
+	}
+	return e.describe(e.number, e.public)
+}
+
+func (e *trialError) Unwrap() error { return e.cause }
+
+func (e *trialError) describe(path, problem string) string {
+	s := prefix(e.place)
+	if e.template != "" {
+		s += fmt.Sprintf("template %q: ", e.template)
+	}
+	if path != "" {
+		s += path + ": "
+	}
+	return s + problem
+}
+
+// prefix is a place as messages begin with it.
+func prefix(place string) string {
+	if place == "" {
+		return ""
+	}
+	return place + ": "
+}
+
+// mistakesOf are why the sample cannot be injected, or cannot run once it is.
+func (s *Snapshot) mistakesOf(a *attempt) (out []finding) {
+	if a.err != nil {
+		return []finding{s.failure(a)}
+	}
+	for _, p := range a.refusals {
+		if !s.maybeMeant(a, p) {
+			out = append(out, s.refusal(a, p, "API servers refuse it"))
+		}
+	}
+	for _, p := range a.images {
+		out = append(out, s.refusal(a, p, "no kubelet can read it"))
+	}
+	return out
+}
+
+// failure is why a sample cannot be injected.
+func (s *Snapshot) failure(a *attempt) finding {
+	var mistake *render.Error
+	if errors.As(a.err, &mistake) {
+		return mistake
+	}
+	e := &trialError{problem: a.err.Error(), public: "the rendered templates do not make a pod", cause: a.err}
+	var large *aliases.Error
+	if errors.As(a.err, &large) {
+		e.public = "in a rendered template " + large.Error()
+	}
+	for _, name := range a.templates {
+		if strings.Contains(e.problem, fmt.Sprintf("template %q", name)) {
+			e.place, e.public = s.placeOf(name), fmt.Sprintf("template %q: %s", name, e.public)
+			break
+		}
+	}
+	return e
+}
+
+// maybeMeant reports whether what is wrong with an object may be right by an additional
+// field in it, which nothing is known of.
+func (s *Snapshot) maybeMeant(a *attempt, p podcheck.Problem) bool {
+	return slices.ContainsFunc(a.pod.Unknown.Paths(), func(path string) bool {
+		return strings.HasPrefix(path, p.Path+".") && slices.Contains(s.config.AdditionalFields, withoutNames(path))
+	})
+}
+
+// refusal is why an injected pod does not run. Some say what of it does not.
+func (s *Snapshot) refusal(a *attempt, p podcheck.Problem, who string) finding {
+	e := &trialError{path: p.Path, number: p.Place, public: who + ": " + p.Text}
+	e.problem = e.public
+	if p.Value != "" {
+		e.problem = fmt.Sprintf("invalid value %s, %s: %s", cut.Quote(p.Value, shownValue), who, p.Text)
+	}
+	e.template = a.rendererOf(p.Path)
+	needles := []string{p.Value}
+	if element := elementOf(p.Path); element != "" {
+		needles = append(needles, element)
+	}
+	e.place = s.placeOf(e.template, needles...)
+	return e
+}
+
+// elementOf is the name of the innermost element of a list in a path.
+func elementOf(path string) string {
+	i, j := strings.LastIndexByte(path, '['), strings.LastIndexByte(path, ']')
+	if i < 0 || j < i {
+		return ""
+	}
+	return path[i+1 : j]
+}
+
+// rendererOf is the template that has rendered the element of a pod's list that a path
+// leads through; the first one where none has.
+func (a *attempt) rendererOf(path string) string {
+	for _, of := range slices.Backward(a.seen) {
+		if len(a.seen) == 1 {
+			return of.template
+		}
+		alone := newPod()
+		if of.overlay == nil || of.overlay.Apply(alone) != nil {
+			continue
+		}
+		for _, list := range []struct {
+			path  string
+			names []string
+		}{
+			{"spec.containers", containerNames(alone.Spec.Containers)}, {"spec.initContainers", containerNames(alone.Spec.InitContainers)}, {"spec.volumes", volumeNames(alone.Spec.Volumes)},
+		} {
+			if slices.ContainsFunc(list.names, func(name string) bool { return strings.HasPrefix(path, list.path+"["+name+"]") }) {
+				return of.template
+			}
+		}
+	}
+	if len(a.templates) == 0 {
+		return ""
+	}
+	return a.templates[0]
+}
