@@ -18,7 +18,7 @@ func Images(pod *corev1.Pod) []Problem {
 			if image == "" || strings.TrimSpace(image) != image {
 				continue
 			}
-			if text := reference(image); text != "" {
+			if text := Image(image); text != "" {
 				c.add(at(list).item(i, containers[i].Name).child("image"), image, "%s", text)
 			}
 		}
@@ -40,8 +40,8 @@ var (
 // of the default registry has "library/" before it.
 const maxRepository = 255
 
-// reference says what is wrong with an image; empty when nothing is.
-func reference(image string) string {
+// Image says what is wrong with the name of an image; empty when nothing is.
+func Image(image string) string {
 	if identifier.MatchString(image) {
 		return "is 64 hexadecimal digits, which may not be the name of an image"
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -92,6 +93,8 @@ func (p path) key(name string) path { return path{p.named + "[" + name + "]", p.
 // add adds a problem with a value; nil where there is none to show.
 func (c *check) add(p path, value any, format string, args ...any) {
 	problem := Problem{Path: p.named, Place: p.numbered, Text: fmt.Sprintf(format, args...)}
+	// What follows repeats the rule as a regular expression.
+	problem.Text, _, _ = strings.Cut(problem.Text, " (e.g. ")
 	if value != nil {
 		problem.Value = fmt.Sprint(value)
 	}

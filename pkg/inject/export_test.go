@@ -32,3 +32,9 @@ func (s *Snapshot) Kept() (sizes []int) {
 	}
 	return sizes
 }
+
+// Judge is what Load finds about a snapshot.
+func (s *Snapshot) Judge(ctx context.Context) (f Findings) {
+	s.judge(ctx, &f)
+	return f
+}

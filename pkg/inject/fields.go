@@ -9,10 +9,12 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/classic"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
@@ -23,10 +25,14 @@ const noValue = "<no value>"
 // type than its verb.
 var wrongFormat = regexp.MustCompile(`%![a-z]\((?:<nil>|[a-z]+=|MISSING|BADINDEX)|%!\(EXTRA `)
 
-// fields tells what the templates have rendered that is no field of a pod, and values
-// that are not there: errors where the configuration asks for it, else warnings.
+// fields tells what the templates have rendered that is no field of a pod, values
+// that are not there, and names of images in capitals: errors where the configuration
+// asks for it, else warnings.
 func (j *judge) fields(attempts []*attempt) {
 	for _, a := range attempts {
+		for _, e := range j.s.capitals(a) {
+			j.field(e)
+		}
 		for _, of := range a.seen {
 			for _, e := range j.s.unknownFields(of) {
 				j.field(e)
@@ -80,7 +86,7 @@ func (s *Snapshot) unknownFields(of seen) (out []*trialError) {
 var nameLike = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,60}$`)
 
 // placeOfKey is where a key first stands in a template; its beginning where it does not.
-func (s *Snapshot) placeOfKey(template, key string) string {
+func (s *Snapshot) placeOfKey(template, key string) config.Place {
 	at := regexp.MustCompile(`(?:^|[\s{,"'-])(` + regexp.QuoteMeta(key) + `)["']?\s*:`).FindStringSubmatchIndex(s.config.Templates[template])
 	if at == nil {
 		return s.placeOf(template)
@@ -135,14 +141,28 @@ func fieldNames(t *podschema.Type) (names []string) {
 // unknownOfFragment are the fields in the text of a classic fragment that it does not
 // have.
 func unknownOfFragment(text []byte) (out []podmodel.Unknown) {
-	var data any
-	if yaml.Unmarshal(text, &data) != nil {
-		return nil // which the attempt has failed with
-	}
+	data := readRendered(text)
 	fragment := podschema.For(reflect.TypeFor[classic.Fragment]())
 	walkUnknown(data, podmodel.Unknown{Within: []*podschema.Type{fragment}}, &out)
 	return out
 }
+
+// readRendered reads the text of a template; nil where that cannot be done, which the
+// attempt has failed with.
+func readRendered(text []byte) (data any) {
+	bounds := aliases.Bounds{Values: maxRenderedValues, Bytes: maxRenderedBytes, Depth: maxDepth}
+	if bounds.Text(text) != nil || yaml.Unmarshal(text, &data) != nil {
+		return nil
+	}
+	return data
+}
+
+// maxRenderedValues and maxRenderedBytes are what a rendered text may be, aliases written out, in
+// which something is looked for: twice what templates may render.
+const (
+	maxRenderedValues = 100_000
+	maxRenderedBytes  = 2 << 20
+)
 
 // walkUnknown finds unknown fields in data of a type, the last one of at.
 func walkUnknown(data any, at podmodel.Unknown, out *[]podmodel.Unknown) {
@@ -197,23 +217,14 @@ func sortedKeys(m map[string]any) []string {
 // valuesMissing are the places of a rendered text where a value is not there. Where the
 // template's own expressions for them are found, these are told instead.
 func (s *Snapshot) valuesMissing(of seen) (out []*trialError) {
-	var data any
-	if of.text == nil || yaml.Unmarshal(of.text, &data) != nil {
+	if of.text == nil {
 		return nil
 	}
-	holes := holesIn(data, "", "")
+	holes := holesIn(readRendered(of.text), "", "")
 	if len(holes) == 0 {
 		return nil
 	}
-	for _, m := range s.missingValues(of.template) {
-		e := &trialError{template: of.template, place: s.placeAt(of.template, m.offset)}
-		e.problem = fmt.Sprintf("%s: there is no such value, %q would stand in its place", m.expression, noValue)
-		if m.near != "" {
-			e.problem += fmt.Sprintf("; did you mean %s?", m.near)
-		}
-		out = append(out, e)
-	}
-	if out != nil {
+	if out := s.missingIn(of.template); out != nil {
 		return out
 	}
 	for _, h := range holes {
@@ -222,6 +233,19 @@ func (s *Snapshot) valuesMissing(of seen) (out []*trialError) {
 			problem: fmt.Sprintf("holds %s: a value that the template prints is not there", cut.Quote(h.text, shownValue)),
 			public:  "holds the mark of a value that is not there",
 		})
+	}
+	return out
+}
+
+// missingIn says which values a template prints that are not there.
+func (s *Snapshot) missingIn(template string) (out []*trialError) {
+	for _, m := range s.missingValues(template) {
+		e := &trialError{template: template, place: s.placeAt(template, m.offset)}
+		e.problem = fmt.Sprintf("%s: there is no such value, %q would stand in its place", m.expression, noValue)
+		if m.near != "" {
+			e.problem += fmt.Sprintf("; did you mean %s?", m.near)
+		}
+		out = append(out, e)
 	}
 	return out
 }

@@ -183,8 +183,8 @@ func TestPanicsAreRefusals(t *testing.T) {
 	if res.Patch != nil || res.Pod != nil || res.Name != "web" {
 		t.Errorf("result %+v", res)
 	}
-	if err := s.Check(t.Context()); !errors.As(err, &p) {
-		t.Errorf("check: %v", err)
+	if found := s.Judge(t.Context()); !errors.As(found.Err(), &p) {
+		t.Errorf("judged: %v", found.Err())
 	}
 }
 
@@ -219,20 +219,6 @@ func TestSnapshotSaysWhatItIs(t *testing.T) {
 	}
 	if c := compiled(t, "classic.yaml", "", inject.Options{}); c.Dialect() != config.Classic || strings.Join(c.TemplateNames(), ",") != "template" || c.StatusPort() != 0 {
 		t.Errorf("classic: %s, %v", c.Dialect(), c.TemplateNames())
-	}
-}
-
-func TestCheck(t *testing.T) {
-	for name, s := range lawSnapshots(t) {
-		if err := s.Check(t.Context()); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	// A mistake that shows for some pods only.
-	s := of(t, sidecar("spec:\n  serviceAccountName: {{ index .Spec.InitContainers 0 | toJson }}"), "", "", inject.Options{})
-	err := s.Check(t.Context())
-	if err == nil || !strings.Contains(err.Error(), `sample pod "plain": config.yaml:5:30: template "sidecar" at index .Spec.InitContainers 0`) {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -287,26 +273,6 @@ func TestUnknownFieldsOfTemplates(t *testing.T) {
 	}
 	if again := s.Inject(t.Context(), inject.Request{Object: out}); again.Patch != nil {
 		t.Errorf("injected twice is not injected once: %s", again.Patch)
-	}
-}
-
-func TestWarnings(t *testing.T) {
-	s := of(t, sidecar("spec:\n  containers:\n  - name: istio-proxy\n    image: p\n    securitycontext: {}\n")+"revision: a\n", "", "", inject.Options{})
-	got := strings.Join(s.Warnings(), "\n")
-	want := "config.yaml:10:1: revision: unknown key, ignored\ntemplate \"sidecar\": spec.containers[istio-proxy].securitycontext is not a field of a pod that this version knows, it is passed on unchecked"
-	if got != want {
-		t.Errorf("got %s\nwant %s", got, want)
-	}
-	for name, s := range lawSnapshots(t) {
-		if r := s.Warnings(); len(r) != 0 {
-			t.Errorf("%s: %q", name, r)
-		}
-	}
-	if r := of(t, sidecar("{{ fail \"x\" }}"), "", "", inject.Options{}).Warnings(); len(r) != 0 {
-		t.Errorf("a template that fails: %q", r)
-	}
-	if r := of(t, sidecar("a: b"), "", "", inject.Options{Cluster: brokenCluster{}}).Warnings(); len(r) != 0 {
-		t.Errorf("a bug: %q", r)
 	}
 }
 

@@ -14,9 +14,6 @@ import (
 // judge tries a configuration that could be compiled. What is wrong with it for every
 // usual pod is an error; for some, a warning.
 func (s *Snapshot) judge(ctx context.Context, f *Findings) {
-	for _, note := range s.config.Notes {
-		f.warn(note, note)
-	}
 	j := &judge{s: s, ctx: ctx, found: f, said: map[string]bool{}}
 	j.defaults()
 	for _, name := range s.otherTemplates() {
@@ -67,9 +64,9 @@ func (j *judge) over(err error) error {
 // defaults judges the default templates, together, as usual pods get them.
 func (j *judge) defaults() {
 	attempts := j.try(nil, j.s.samples())
-	j.fields(attempts)
 	every, some := j.mistakes(attempts)
 	j.tell(every, true)
+	j.fields(attempts)
 	j.tell(some, false)
 }
 
@@ -89,6 +86,7 @@ func (j *judge) other(name string) {
 	if j.notForPods(name) {
 		return
 	}
+	var alone []*attempt
 	var least, some mistakes
 	for i, templates := range j.s.combinations(name) {
 		attempts := j.try(templates, j.samplesFor(name))
@@ -96,10 +94,11 @@ func (j *judge) other(name string) {
 			return
 		}
 		if i == 0 {
-			j.fields(attempts)
+			alone = attempts
 		}
 		every, others := j.mistakes(attempts)
 		if len(every) == 0 {
+			j.fields(alone)
 			j.tell(others, false)
 			return
 		}
@@ -108,6 +107,7 @@ func (j *judge) other(name string) {
 		}
 	}
 	j.tell(least, true)
+	j.fields(alone)
 	j.tell(some, false)
 }
 

@@ -49,12 +49,7 @@ func Load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Fi
 // LoadUntried is Load without the trial: for a part of a configuration whose other
 // parts are not known, on which the outcome of a trial depends.
 func LoadUntried(ctx context.Context, sources config.Sources, o Options) Findings {
-	s, f := load(ctx, sources, o)
-	if s != nil {
-		for _, note := range s.Warnings() {
-			f.warn(note, note)
-		}
-	}
+	_, f := load(ctx, sources, o)
 	return f
 }
 
@@ -74,6 +69,9 @@ func load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Fi
 	if err != nil {
 		f.Errors = each(err)
 		return nil, f
+	}
+	for _, note := range cfg.Notes {
+		f.warn(note, note)
 	}
 	return s, f
 }

@@ -1,38 +1,36 @@
 package inject
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
-// placeOf is where one of some texts stands in a template, as file and line: the first
-// that stands there once, else the beginning of the template. It is empty where the
-// template is not known.
-func (s *Snapshot) placeOf(template string, texts ...string) string {
+// placeOf is where one of some texts stands in a template: the first that stands there
+// once, else the beginning of the template. It is empty where the template is not known.
+func (s *Snapshot) placeOf(template string, texts ...string) config.Place {
 	text, ok := s.config.Templates[template]
 	if !ok {
-		return ""
+		return config.Place{}
 	}
 	for _, needle := range texts {
 		if len(needle) > 1 && strings.Count(text, needle) == 1 {
 			return s.placeAt(template, strings.Index(text, needle))
 		}
 	}
-	return s.placeAt(template, 0)
+	return s.config.TemplateOrigins[template].Start()
 }
 
 // placeAt is where a byte of a template stands in its file.
-func (s *Snapshot) placeAt(template string, offset int) string {
-	line := s.config.TemplateLines[template]
-	if line == 0 {
-		return s.config.Source
-	}
-	return fmt.Sprintf("%s:%d", s.config.Source, line+strings.Count(s.config.Templates[template][:offset], "\n"))
+func (s *Snapshot) placeAt(template string, offset int) config.Place {
+	before := s.config.Templates[template][:offset]
+	column := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
+	return s.config.TemplateOrigins[template].Place(strings.Count(before, "\n")+1, column)
 }
 
 // missing is a value that a template names and that is not there.

@@ -9,13 +9,15 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podcheck"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
 // trialError is what is wrong with what a template renders.
 type trialError struct {
-	place    string // of the template in its file; may be empty
-	template string // may be empty
+	place    config.Place // in the template's file; may be empty
+	template string       // may be empty
 	// path is where in the pod, and number the same without names that the template gives.
 	path, number string
 	// problem may show what the template renders; public does not.
@@ -47,11 +49,11 @@ func (e *trialError) describe(path, problem string) string {
 }
 
 // prefix is a place as messages begin with it.
-func prefix(place string) string {
-	if place == "" {
+func prefix(place config.Place) string {
+	if place.File == "" {
 		return ""
 	}
-	return place + ": "
+	return place.String() + ": "
 }
 
 // mistakesOf are why the sample cannot be injected, or cannot run once it is.
@@ -61,11 +63,48 @@ func (s *Snapshot) mistakesOf(a *attempt) (out []finding) {
 	}
 	for _, p := range a.refusals {
 		if !s.maybeMeant(a, p) {
-			out = append(out, s.refusal(a, p, "API servers refuse it"))
+			out = append(out, s.refused(a, p, "API servers refuse it")...)
 		}
 	}
 	for _, p := range a.images {
-		out = append(out, s.refusal(a, p, "no kubelet can read it"))
+		if s.strict() || !onlyCapitals(p.Value) {
+			out = append(out, s.refused(a, p, unreadable)...)
+		}
+	}
+	return out
+}
+
+// refused is why an injected pod does not run: the value that is not there, where that is
+// the reason.
+func (s *Snapshot) refused(a *attempt, p podcheck.Problem, who string) (out []finding) {
+	e := s.refusal(a, p, who)
+	if strings.Contains(p.Value, noValue) {
+		for _, missing := range s.missingIn(e.template) {
+			out = append(out, missing)
+		}
+	}
+	if out == nil {
+		out = append(out, e)
+	}
+	return out
+}
+
+// unreadable says of an image that its container never starts.
+const unreadable = "no kubelet can read it"
+
+// onlyCapitals reports whether an image would be readable in small letters. Configurations
+// that come from elsewhere have such names for tests, in which nothing is pulled.
+func onlyCapitals(image string) bool {
+	return podcheck.Image(strings.ToLower(image)) == ""
+}
+
+// capitals are the images that are not readable for capital letters alone, where these are
+// no mistake that refuses a configuration.
+func (s *Snapshot) capitals(a *attempt) (out []*trialError) {
+	for _, p := range a.images {
+		if !s.strict() && onlyCapitals(p.Value) {
+			out = append(out, s.refusal(a, p, unreadable))
+		}
 	}
 	return out
 }
@@ -93,13 +132,13 @@ func (s *Snapshot) failure(a *attempt) finding {
 // maybeMeant reports whether what is wrong with an object may be right by an additional
 // field in it, which nothing is known of.
 func (s *Snapshot) maybeMeant(a *attempt, p podcheck.Problem) bool {
-	return slices.ContainsFunc(a.pod.Unknown.Paths(), func(path string) bool {
-		return strings.HasPrefix(path, p.Path+".") && slices.Contains(s.config.AdditionalFields, withoutNames(path))
+	return slices.ContainsFunc(a.pod.Unknown.List(), func(u podmodel.Unknown) bool {
+		return strings.HasPrefix(u.Path, p.Path+".") && slices.Contains(s.config.AdditionalFields, u.Plain)
 	})
 }
 
 // refusal is why an injected pod does not run. Some say what of it does not.
-func (s *Snapshot) refusal(a *attempt, p podcheck.Problem, who string) finding {
+func (s *Snapshot) refusal(a *attempt, p podcheck.Problem, who string) *trialError {
 	e := &trialError{path: p.Path, number: p.Place, public: who + ": " + p.Text}
 	e.problem = e.public
 	if p.Value != "" {

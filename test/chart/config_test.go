@@ -41,24 +41,30 @@ func (cluster) Namespace(string) (labels, annotations map[string]string, ok bool
 	return nil, nil, false
 }
 
-// compile does what the server does with the configuration that the chart makes.
+// compile does what the server does with the configuration that the chart makes, in
+// which nothing may be wrong.
 func compile(t testing.TB, objects []*object, native bool) *inject.Snapshot {
 	t.Helper()
+	snapshot, found := load(t, objects, native)
+	if err := found.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, warning := range found.Warnings {
+		t.Errorf("warning: %s", warning)
+	}
+	return snapshot
+}
+
+// load judges the configuration that the chart makes.
+func load(t testing.TB, objects []*object, native bool) (*inject.Snapshot, inject.Findings) {
+	t.Helper()
 	injection, mesh := configMap(t, objects, "/etc/istio/inject"), configMap(t, objects, "/etc/istio/config")
-	parsed, err := config.Parse(config.Sources{
+	flags := flagsOf(t, into[appsv1.Deployment](t, one(t, objects, "Deployment", "")).Spec.Template.Spec.Containers[0])
+	return inject.Load(t.Context(), config.Sources{
 		Inject: config.Source{Name: "config", Data: []byte(injection["config"])},
 		Values: config.Source{Name: "values", Data: []byte(injection["values"])},
 		Mesh:   config.Source{Name: "mesh", Data: []byte(mesh["mesh"])},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	flags := flagsOf(t, into[appsv1.Deployment](t, one(t, objects, "Deployment", "")).Spec.Template.Spec.Containers[0])
-	snapshot, err := inject.Compile(parsed, inject.Options{Revision: flags["revision"], Cluster: cluster{native}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return snapshot
+	}, inject.Options{Revision: flags["revision"], Cluster: cluster{native}})
 }
 
 // injected has a pod injected, checks that the patch makes the same pod, and
@@ -127,12 +133,6 @@ func TestConfigurationInjects(t *testing.T) {
 		for _, native := range []bool{false, true} {
 			t.Run(filepath.Base(name)+map[bool]string{true: " native", false: ""}[native], func(t *testing.T) {
 				s := compile(t, objects, native)
-				if err := s.Check(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if warnings := s.Warnings(); len(warnings) > 0 {
-					t.Errorf("warnings: %s", strings.Join(warnings, "\n"))
-				}
 				before, after := application(), injected(t, s, application())
 				added := len(after.Spec.Containers) + len(after.Spec.InitContainers) - len(before.Spec.Containers)
 				if added < 1 {

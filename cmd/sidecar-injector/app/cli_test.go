@@ -211,8 +211,8 @@ func TestValidate(t *testing.T) {
 		}
 	}
 
-	// Chart values are optional.
-	must(t, os.Remove(s.path("inject", "values")))
+	// Chart values are optional, for templates that name none.
+	s.publish("inject", map[string]string{"config": strings.ReplaceAll(goodConfig, "{{ .Values.mark }}", "none")})
 	if status, _, stderr := invoke(t, append([]string{"validate"}, files...)...); status != 0 {
 		t.Errorf("without values: exit status %d, %s", status, stderr)
 	}
