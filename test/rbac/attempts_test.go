@@ -139,10 +139,6 @@ func (in install) beyond(name string) []attempt {
 			_, err := c.CoreV1().ConfigMaps(ns).Patch(ctx, injectMap, types.MergePatchType, []byte(`{"data":{"config":""}}`), metav1.PatchOptions{})
 			return err
 		}},
-		{what: "create a pod", do: func(ctx context.Context, c kubernetes.Interface) error {
-			_, err := c.CoreV1().Pods(ns).Create(ctx, lab.UnschedulablePod(ns, "new", nil), metav1.CreateOptions{})
-			return err
-		}},
 		{what: "make a token for itself", do: func(ctx context.Context, c kubernetes.Interface) error {
 			_, err := c.CoreV1().ServiceAccounts(ns).CreateToken(ctx, name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 			return err
@@ -156,6 +152,12 @@ func (in install) beyond(name string) []attempt {
 			return err
 		}},
 	}
+	// A dry run needs the right to create pods, in the one namespace.
+	if name == validateAccount {
+		all = append(all, attempt{what: "create a pod elsewhere", do: createPod(otherNamespace)})
+	} else {
+		all = append(all, attempt{what: "create a pod", do: createPod(ns)})
+	}
 	if !in.grants(name, "secrets", "update") {
 		all = append(all, attempt{what: "update the certificate", do: writeSecret(ns, secretName)})
 	}
@@ -163,6 +165,13 @@ func (in install) beyond(name string) []attempt {
 		all = append(all, attempt{what: "patch the webhook configuration", do: patchBundle(webhookConfig)})
 	}
 	return all
+}
+
+func createPod(namespace string) func(context.Context, kubernetes.Interface) error {
+	return func(ctx context.Context, c kubernetes.Interface) error {
+		_, err := c.CoreV1().Pods(namespace).Create(ctx, lab.UnschedulablePod(namespace, "new", nil), metav1.CreateOptions{})
+		return err
+	}
 }
 
 func (in install) grants(name, resource, verb string) bool {
