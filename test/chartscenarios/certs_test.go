@@ -10,6 +10,7 @@ import (
 	"maps"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
@@ -18,6 +19,9 @@ import (
 type trust struct {
 	caBundle []byte
 	secret   map[string][]byte
+	// guard is the caBundle by which API servers ask about the configuration; nil
+	// where they do not.
+	guard []byte
 }
 
 func (s *scenario) trust() trust {
@@ -44,6 +48,16 @@ func (s *scenario) readTrust() (trust, error) {
 	if _, err := tls.X509KeyPair(t.secret["cert-chain.pem"], t.secret["key.pem"]); err != nil {
 		return t, fmt.Errorf("secret %s: %w", secret.Name, err)
 	}
+	guard, err := cluster.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(s.ctx, s.release, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return t, nil
+	case err != nil:
+		return t, err
+	}
+	if t.guard = guard.Webhooks[0].ClientConfig.CABundle; len(t.guard) == 0 {
+		return t, fmt.Errorf("validating webhook configuration %s has no caBundle", guard.Name)
+	}
 	return t, nil
 }
 
@@ -53,6 +67,9 @@ func (s *scenario) survives(before trust) {
 	after := s.trust()
 	if !bytes.Equal(before.caBundle, after.caBundle) {
 		s.Error("the caBundle is another one than before")
+	}
+	if before.guard != nil && !bytes.Equal(before.guard, after.guard) {
+		s.Error("the guard's caBundle is another one than before")
 	}
 	if !maps.EqualFunc(before.secret, after.secret, bytes.Equal) {
 		s.Error("the Secret's data is another than before")
@@ -66,7 +83,7 @@ func (s *scenario) healed(before trust) {
 	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, stepLimit, true, func(context.Context) (bool, error) {
 		var now trust
 		now, last = s.readTrust()
-		return last == nil && bytes.Equal(before.caBundle, now.caBundle) && maps.EqualFunc(before.secret, now.secret, bytes.Equal), nil
+		return last == nil && bytes.Equal(before.caBundle, now.caBundle) && bytes.Equal(before.guard, now.guard) && maps.EqualFunc(before.secret, now.secret, bytes.Equal), nil
 	})
 	if err != nil {
 		s.Fatalf("certificate and caBundle were not put right: %v (%v)", err, last)

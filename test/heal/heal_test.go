@@ -178,8 +178,8 @@ func (b *bench) fault(what string, bad func() error) {
 	}
 }
 
-// right is nil when the Secret is good, and every replica serves what the live
-// caBundle trusts.
+// right is nil when the Secret is good, and every replica serves what both live
+// caBundles trust.
 func (b *bench) right() error {
 	secret, err := cluster.Client.CoreV1().Secrets(replicas.Namespace).Get(b.ctx, replicas.Secret, metav1.GetOptions{})
 	if err != nil {
@@ -192,6 +192,9 @@ func (b *bench) right() error {
 	for _, r := range b.running {
 		if err := b.site.Handshake(b.ctx, r); err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
+		}
+		if err := b.site.GuardHandshake(b.ctx, r); err != nil {
+			return fmt.Errorf("%s, asked about a configuration: %w", r.Name, err)
 		}
 	}
 	return nil
@@ -228,6 +231,22 @@ func (b *bench) hands() {
 			return err
 		}
 		return b.site.CreateWebhook(b.ctx)
+	})
+	guards := cluster.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	for what, patch := range map[string]string{
+		"guard's caBundle emptied": `[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"}]`,
+		"guard's caBundle rubbish": `[{"op":"replace","path":"/webhooks/0/clientConfig/caBundle","value":"Cg=="}]`,
+	} {
+		b.fault(what, func() error {
+			_, err := guards.Patch(b.ctx, replicas.Config, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+			return err
+		})
+	}
+	b.fault("guard re-created", func() error {
+		if err := guards.Delete(b.ctx, replicas.Config, metav1.DeleteOptions{}); err != nil {
+			return err
+		}
+		return b.site.CreateGuard(b.ctx)
 	})
 	b.fault("secret emptied", edit(func(data map[string][]byte) { clear(data) }))
 	b.fault("secret deleted and re-created", func() error {

@@ -140,9 +140,26 @@ func (s *Site) Served(ctx context.Context, r *Replica) (*x509.Certificate, error
 	if err != nil {
 		return nil, err
 	}
+	return r.trustedBy(ctx, config.Webhooks[0].ClientConfig.CABundle)
+}
+
+// GuardHandshake is Handshake with the caBundle by which API servers ask about the
+// injector's own ConfigMaps.
+func (s *Site) GuardHandshake(ctx context.Context, r *Replica) error {
+	config, err := s.Lab.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, Config, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = r.trustedBy(ctx, config.Webhooks[0].ClientConfig.CABundle)
+	return err
+}
+
+// trustedBy makes one connection with a caBundle, and returns the certificate that is
+// served.
+func (r *Replica) trustedBy(ctx context.Context, caBundle []byte) (*x509.Certificate, error) {
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(config.Webhooks[0].ClientConfig.CABundle) {
-		return nil, fmt.Errorf("caBundle holds no certificate: %q", config.Webhooks[0].ClientConfig.CABundle)
+	if !pool.AppendCertsFromPEM(caBundle) {
+		return nil, fmt.Errorf("caBundle holds no certificate: %q", caBundle)
 	}
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{Timeout: 10 * time.Second},

@@ -75,7 +75,7 @@ func (s *Site) RunJob(ctx context.Context) (string, error) {
 
 // bootstrap runs the init binary and returns what it said.
 func (s *Site) bootstrap(ctx context.Context, kubeconfig string, args ...string) (string, error) {
-	all := append([]string{"--kubeconfig", kubeconfig, "--namespace", Namespace, "--secret", Secret, "--service", Service}, s.Flags...)
+	all := append([]string{"--kubeconfig", kubeconfig, "--namespace", Namespace, "--secret", Secret, "--service", Service, "--validatingWebhookConfigName", Config}, s.Flags...)
 	out, err := exec.CommandContext(ctx, filepath.Join(s.dir, "cert-bootstrap"), append(all, args...)...).CombinedOutput()
 	return string(out), err
 }
@@ -89,7 +89,7 @@ func (r *Replica) launch(dir string) error {
 	defer log.Close() // the process has a descriptor of its own
 	args := append([]string{
 		"--kubeconfig", s.kubeconfig, "--certSecret", Namespace + "/" + Secret, "--service", Service,
-		"--rotateCertificates=" + strconv.FormatBool(!s.byJob),
+		"--validatingWebhookConfigName", Config, "--rotateCertificates=" + strconv.FormatBool(!s.byJob),
 		"--port", strconv.Itoa(r.port), "--monitoringPort", strconv.Itoa(r.monitoring),
 		"--injectConfig", filepath.Join(s.dir, "config"), "--injectValues", filepath.Join(s.dir, "values"), "--meshConfig", filepath.Join(s.dir, "mesh"),
 		"--tlsCertFile", filepath.Join(dir, "cert-chain.pem"), "--tlsKeyFile", filepath.Join(dir, "key.pem"), "--caCertFile", filepath.Join(dir, "root-cert.pem"),

@@ -15,7 +15,7 @@ import (
 // failed test.
 func (s *Site) roles(ctx context.Context) error {
 	config := rbacv1.PolicyRule{
-		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{Config},
+		APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}, ResourceNames: []string{Config},
 		Verbs: []string{"get", "list", "watch", "patch"},
 	}
 	namespaces := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"list", "watch"}}

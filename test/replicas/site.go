@@ -20,6 +20,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/lab"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/webhookcfg"
 )
 
 // The names in the cluster; those of the chart's defaults.
@@ -77,7 +78,7 @@ func (s *Site) install(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w: %s", err, out)
 	}
-	for _, step := range []func(context.Context) error{s.objects, s.roles, s.CreateSecret, s.CreateWebhook, s.loadReady} {
+	for _, step := range []func(context.Context) error{s.objects, s.roles, s.CreateSecret, s.CreateWebhook, s.CreateGuard, s.loadReady} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -119,6 +120,26 @@ func (s *Site) CreateWebhook(ctx context.Context) error {
 			Rules: []admissionv1.RuleWithOperations{{
 				Operations: []admissionv1.OperationType{admissionv1.Create},
 				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+			}},
+		}},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// CreateGuard makes the webhook configuration that asks about the injector's own
+// ConfigMaps as the chart does: without caBundle, and letting in when it fails. It has
+// the other one's name.
+func (s *Site) CreateGuard(ctx context.Context) error {
+	_, err := s.Lab.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(ctx, &admissionv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: Config},
+		Webhooks: []admissionv1.ValidatingWebhook{{
+			Name: webhookcfg.GuardWebhook, AdmissionReviewVersions: []string{"v1"},
+			SideEffects: ptr.To(admissionv1.SideEffectClassNone), FailurePolicy: ptr.To(admissionv1.Ignore), TimeoutSeconds: ptr.To[int32](15),
+			ClientConfig:      admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: Namespace, Name: Service, Path: ptr.To("/validate/configuration")}},
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": Namespace}},
+			Rules: []admissionv1.RuleWithOperations{{
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+				Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"configmaps"}},
 			}},
 		}},
 	}, metav1.CreateOptions{})
