@@ -44,7 +44,7 @@ func (j *judge) fields(attempts []*attempt) {
 	}
 }
 
-func (j *judge) field(e *trialError) {
+func (j *judge) field(e finding) {
 	if text := e.Error(); j.said[text] {
 		return
 	} else {
@@ -214,38 +214,28 @@ func sortedKeys(m map[string]any) []string {
 	return keys
 }
 
-// valuesMissing are the places of a rendered text where a value is not there. Where the
-// template's own expressions for them are found, these are told instead.
-func (s *Snapshot) valuesMissing(of seen) (out []*trialError) {
+// valuesMissing are the actions of a template that have printed that a value is not there,
+// or, where these are not found, the places of the rendered text.
+func (s *Snapshot) valuesMissing(of seen) (out []finding) {
 	if of.text == nil {
 		return nil
 	}
 	holes := holesIn(readRendered(of.text), "", "")
 	if len(holes) == 0 {
-		return nil
+		return nil // only a comment has it
 	}
-	if out := s.missingIn(of.template); out != nil {
+	for _, e := range of.missing {
+		out = append(out, e)
+	}
+	if out != nil {
 		return out
 	}
 	for _, h := range holes {
 		out = append(out, &trialError{
 			template: of.template, place: s.placeOf(of.template), path: h.path, number: h.plain,
-			problem: fmt.Sprintf("holds %s: a value that the template prints is not there", cut.Quote(h.text, shownValue)),
-			public:  "holds the mark of a value that is not there",
+			problem: fmt.Sprintf("holds %s: a value that the template prints is not there, or of another type", cut.Quote(h.text, shownValue)),
+			public:  "holds the mark of a value that is not there, or of another type",
 		})
-	}
-	return out
-}
-
-// missingIn says which values a template prints that are not there.
-func (s *Snapshot) missingIn(template string) (out []*trialError) {
-	for _, m := range s.missingValues(template) {
-		e := &trialError{template: template, place: s.placeAt(template, m.offset)}
-		e.problem = fmt.Sprintf("%s: there is no such value, %q would stand in its place", m.expression, noValue)
-		if m.near != "" {
-			e.problem += fmt.Sprintf("; did you mean %s?", m.near)
-		}
-		out = append(out, e)
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 func execute[T sized](r *request, t *render.Template, data any, cache *parseCache[T], parse func(context.Context, []byte) (T, error)) (out T, err error) {
 	err = t.ExecuteFunc(r.ctx, &r.work, data, func(text []byte) (err error) {
 		if r.observer != nil {
-			r.observer.see(t.Name(), text, r.config.Dialect == config.Classic)
+			r.observer.see(r.ctx, t, data, text, r.config.Dialect == config.Classic)
 		}
 		out, err = cache.get(r.ctx, text, parse)
 		return err

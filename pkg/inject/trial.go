@@ -7,6 +7,7 @@ import (
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podcheck"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/merge"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/render"
 )
 
 // Trial is a sample pod as the configuration injects it.
@@ -58,13 +59,21 @@ type seen struct {
 	text []byte
 	// overlay is what the text parses to; nil in the classic dialect.
 	overlay *merge.Overlay
+	// missing are the actions that have printed that a value is not there.
+	missing []*render.Error
 }
 
-// see notes the text that a template has rendered.
-func (o *observer) see(template string, text []byte, classic bool) {
-	of := seen{template: template}
-	if classic || bytes.Contains(text, []byte(noValue)) || wrongFormat.Match(text) {
+// see notes the text that a template has rendered for the data.
+func (o *observer) see(ctx context.Context, t *render.Template, data any, text []byte, classic bool) {
+	of := seen{template: t.Name()}
+	missing := bytes.Contains(text, []byte(noValue))
+	if classic || missing || wrongFormat.Match(text) {
 		of.text = bytes.Clone(text)
+	}
+	if missing {
+		if trace := t.Trace(ctx, new(render.Work), data); trace != nil {
+			of.missing = trace.NoValues()
+		}
 	}
 	o.seen = append(o.seen, of)
 }

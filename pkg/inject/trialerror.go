@@ -79,8 +79,12 @@ func (s *Snapshot) mistakesOf(a *attempt) (out []finding) {
 func (s *Snapshot) refused(a *attempt, p podcheck.Problem, who string) (out []finding) {
 	e := s.refusal(a, p, who)
 	if strings.Contains(p.Value, noValue) {
-		for _, missing := range s.missingIn(e.template) {
-			out = append(out, missing)
+		for _, of := range a.seen {
+			if of.template == e.template {
+				for _, missing := range of.missing {
+					out = append(out, missing)
+				}
+			}
 		}
 	}
 	if out == nil {
