@@ -15,6 +15,7 @@ import (
 var unnamed = map[string]string{
 	"nodes list watch":      "kubelet versions of all nodes decide about native sidecars",
 	"namespaces list watch": "pod security levels and user ranges of any namespace",
+	"events create patch":   "a new object's name is not known beforehand; in the release's namespace alone",
 	"pods create":           "a new object's name is not known beforehand; the test's role, in the test's namespace alone",
 }
 
@@ -106,27 +107,30 @@ func TestRights(t *testing.T) {
 	writeSecret := "istio-system: get,list,watch,update secrets " + secretName
 	readSecret := "istio-system: get,list,watch secrets " + secretName
 	configMaps := "istio-system: get,list,watch configmaps istio-sidecar-injector,istio"
+	events := "istio-system: create,patch events"
+	record := "istio-system: get,list,watch,update configmaps istio-sidecar-injector-last-good"
 	for _, c := range []struct {
 		name    string
 		set     []string
 		account string
 		want    []string
 	}{
-		{"default", nil, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, writeSecret}},
+		{"default", nil, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, events, record, writeSecret}},
 		{"test", nil, testAccount, []string{"istio-sidecar-injector-test-16f4895e: create pods"}},
 		{"files", []string{"configSource=files"}, serverAccount, []string{caBundle, namespaces, nodes, writeSecret}},
-		{"no guard", []string{"configGuard.enabled=false"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps, writeSecret}},
+		{"no guard", []string{"configGuard.enabled=false"}, serverAccount, []string{caBundle, namespaces, nodes, configMaps, events, record, writeSecret}},
 		{"no guard, job", []string{"configGuard.enabled=false", "certs.bootstrap=job"}, jobAccount, []string{caBundle, writeSecret}},
-		{"native sidecars known", []string{"nativeSidecars=on"}, serverAccount, []string{caBundle, guard, namespaces, configMaps, writeSecret}},
-		{"job, server", []string{"certs.bootstrap=job"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, readSecret}},
+		{"native sidecars known", []string{"nativeSidecars=on"}, serverAccount, []string{caBundle, guard, namespaces, configMaps, events, record, writeSecret}},
+		{"job, server", []string{"certs.bootstrap=job"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, events, record, readSecret}},
 		{"job", []string{"certs.bootstrap=job"}, jobAccount, []string{caBundle, guard, writeSecret}},
-		{"existing secret", []string{"certs.mode=existingSecret", "certs.existingSecret.name=mine"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps}},
-		{"cert-manager", []string{"certs.mode=certManager"}, serverAccount, []string{namespaces, nodes, configMaps}},
-		{"no reconcile", []string{"webhook.reconcile=false"}, serverAccount, []string{namespaces, nodes, configMaps, writeSecret}},
+		{"existing secret", []string{"certs.mode=existingSecret", "certs.existingSecret.name=mine"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, events, record}},
+		{"cert-manager", []string{"certs.mode=certManager"}, serverAccount, []string{namespaces, nodes, configMaps, events, record}},
+		{"no reconcile", []string{"webhook.reconcile=false"}, serverAccount, []string{namespaces, nodes, configMaps, events, record, writeSecret}},
 		{"own names", []string{"injectConfig.name=mine", "meshConfig.name=mesh", "certs.secretName=certs"}, serverAccount, []string{
 			caBundle, guard, namespaces, nodes,
-			"istio-system: get,list,watch configmaps mine,mesh", "istio-system: get,list,watch,update secrets certs",
+			"istio-system: get,list,watch configmaps mine,mesh", events, record, "istio-system: get,list,watch,update secrets certs",
 		}},
+		{"no record", []string{"lastGood.enabled=false"}, serverAccount, []string{caBundle, guard, namespaces, nodes, configMaps, events, writeSecret}},
 		{"none", []string{"rbac.create=false"}, serverAccount, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

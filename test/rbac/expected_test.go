@@ -15,6 +15,7 @@ const (
 	secretName    = "istio.istio-sidecar-injector-service-account"
 	injectMap     = "istio-sidecar-injector"
 	meshMap       = "istio"
+	recordMap     = "istio-sidecar-injector-last-good"
 
 	serverAccount = "istio-sidecar-injector-service-account"
 	jobAccount    = "istio-sidecar-injector-certs"
@@ -28,7 +29,7 @@ const (
 
 // names are asked for with every resource: all that the chart grants anything on,
 // one that it does not, and none, which is all objects of a kind.
-var names = []string{secretName, webhookConfig, meshMap, otherName, ""}
+var names = []string{secretName, webhookConfig, meshMap, recordMap, otherName, ""}
 
 // grant is what an account may do. No names: any object, and all together. No
 // namespace: in the whole cluster.
@@ -87,6 +88,14 @@ func configMaps(namespace string) grant {
 	return grant{resource: "configmaps", names: []string{injectMap, meshMap}, namespace: namespace, verbs: read}
 }
 
+// record is what the servers may do for the last good configuration.
+func record(namespace string) []grant {
+	return []grant{
+		{resource: "configmaps", names: []string{recordMap}, namespace: namespace, verbs: append(slices.Clone(read), "update")},
+		{resource: "events", namespace: namespace, verbs: []string{"create", "patch"}},
+	}
+}
+
 func secret(namespace string, more ...string) grant {
 	return grant{resource: "secrets", names: []string{secretName}, namespace: namespace, verbs: append(slices.Clone(read), more...)}
 }
@@ -108,14 +117,14 @@ func installs() []install {
 	return []install{{
 		name: "default", namespace: byServer,
 		accounts: map[string][]grant{
-			serverAccount: {keepBundle, keepGuard, namespaces, nodes, configMaps(byServer), secret(byServer, "update")},
+			serverAccount: append(record(byServer), keepBundle, keepGuard, namespaces, nodes, configMaps(byServer), secret(byServer, "update")),
 			testAccount:   {tryPods(byServer)},
 			"default":     nil,
 		},
 	}, {
 		name: "job", namespace: byJob, flags: []string{"--set", "certs.bootstrap=job,validate.enabled=true", "--no-hooks"},
 		accounts: map[string][]grant{
-			serverAccount:   {keepBundle, keepGuard, namespaces, nodes, configMaps(byJob), secret(byJob)},
+			serverAccount:   append(record(byJob), keepBundle, keepGuard, namespaces, nodes, configMaps(byJob), secret(byJob)),
 			jobAccount:      {keepBundle, keepGuard, secret(byJob, "update")},
 			testAccount:     {tryPods(byJob)},
 			validateAccount: {{resource: "pods", namespace: byJob, verbs: []string{"create"}}},

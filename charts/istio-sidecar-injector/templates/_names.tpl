@@ -82,6 +82,11 @@ the classic release; other releases keep away from it.
 {{- end }}
 {{- end }}
 
+{{/* By the full name: two releases may share an injection ConfigMap, but not what their servers accepted. */}}
+{{- define "istio-sidecar-injector.lastGoodName" -}}
+{{- printf "%s-last-good" (include "istio-sidecar-injector.fullname" .) }}
+{{- end }}
+
 {{- define "istio-sidecar-injector.webhookConfigName" -}}
 {{- include "istio-sidecar-injector.fullname" . }}
 {{- end }}

@@ -39,6 +39,11 @@ right on them cannot read the one that belongs to the one they are asked about.
 {{- if and (eq .Values.certs.mode "self") (eq .Values.certs.bootstrap "job") }}true{{ end }}
 {{- end }}
 
+{{/* "true" when the servers record the last good configuration: they compare it with the cluster's ConfigMaps. */}}
+{{- define "istio-sidecar-injector.recordsLastGood" -}}
+{{- if and .Values.lastGood.enabled (eq .Values.configSource "api") }}true{{ end }}
+{{- end }}
+
 {{/* Which webhook entry trusts the certificate. */}}
 {{- define "istio-sidecar-injector.webhookFlags" -}}
 - --webhookConfigName={{ include "istio-sidecar-injector.webhookConfigName" . }}
@@ -130,6 +135,10 @@ configMap:
 {{- end }}
 {{- if include "istio-sidecar-injector.guards" . }}
 - --injectorImage={{ include "istio-sidecar-injector.image" . }}
+{{- end }}
+{{- if include "istio-sidecar-injector.recordsLastGood" . }}
+- --lastGoodConfigMap={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.lastGoodName" . }}
+- --lastGoodDir=/etc/istio/last-good
 {{- end }}
 {{- if eq .Values.certs.mode "self" }}
 - --certSecret={{ .Release.Namespace }}/{{ include "istio-sidecar-injector.secretName" . }}

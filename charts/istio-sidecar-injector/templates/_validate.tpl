@@ -27,7 +27,7 @@ cannot do without, that is said before anything looks for them.
 {{- define "istio-sidecar-injector.validateNulls" -}}
 {{- range $path := list
     "affinity" "autoscaling" "builtinTemplate" "certs" "check" "clientAuth" "commonAnnotations" "commonLabels" "configGuard"
-    "global" "hostNetwork" "imagePullSecrets" "injectConfig" "meshConfig" "metrics" "networkPolicy"
+    "global" "hostNetwork" "imagePullSecrets" "injectConfig" "lastGood" "meshConfig" "metrics" "networkPolicy"
     "podAnnotations" "podDisruptionBudget" "podLabels" "probes" "rbac" "service" "serviceAccount" "templateValues"
     "templates" "validate" "webhook" "autoscaling.enabled" "metrics.dashboard" "metrics.podMonitor"
     "metrics.prometheusRule" "metrics.serviceMonitor" "probes.liveness" "probes.readiness" "probes.startup"
