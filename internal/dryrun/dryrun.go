@@ -62,13 +62,14 @@ type Server struct {
 
 // Result is what was found.
 type Result struct {
-	// Errors are what the API server refuses, each once, and why it could not be asked.
+	// Errors are what the API server refuses in every usual pod of some templates, each
+	// once, and why it could not be asked.
 	Errors []error
-	// Warnings are fields that the API server drops.
+	// Warnings are what it refuses in some pods, and fields that it drops.
 	Warnings []string
 	// Skipped says which pods were not tried, and why.
 	Skipped []string
-	// Tried is how many pods the API server has judged.
+	// Tried is how many different pods the API server has judged.
 	Tried int
 }
 
@@ -88,6 +89,7 @@ func (s Server) Try(ctx context.Context, trials []inject.Trial) Result {
 			break
 		}
 	}
+	r.findings.tell(&r.Result)
 	r.Skipped = append(r.refusals.sentences(s.Namespace), r.Skipped...)
 	return r.Result
 }
@@ -96,32 +98,34 @@ func (s Server) Try(ctx context.Context, trials []inject.Trial) Result {
 type run struct {
 	Server
 	Result
+	findings findings
 	refusals refusals
-	told     map[string]bool
+	told     map[string]bool // of fields that are dropped
 }
 
 // try sends one pod. The error is one that ends the run.
 func (r *run) try(ctx context.Context, p pod) error {
+	var problems []problem
 	err := r.create(ctx, p, metav1.FieldValidationStrict)
 	fields, unknown := unknownFields(err)
 	if unknown {
-		r.unknown(p, fields)
+		problems = r.unknown(p, fields)
 		// The fields hide what else is wrong.
 		err = r.create(ctx, p, metav1.FieldValidationIgnore)
 	}
-	switch a := judge(err); a.verdict {
-	case accepted:
-		r.Tried++
-	case invalid:
-		r.Tried++
-		for _, problem := range a.problems {
-			r.fail(p, problem)
-		}
+	a := judge(err)
+	switch a.verdict {
 	case refused:
 		r.refusals.add(p.what, a.reason)
+		if len(problems) == 0 {
+			return nil
+		}
 	case unanswered:
 		return &CallError{Namespace: r.Namespace, Err: err}
+	default:
+		r.Tried++
 	}
+	r.findings.add(p, append(problems, a.problems...))
 	return nil
 }
 
@@ -154,19 +158,22 @@ func (r *run) create(ctx context.Context, p pod, validation string) (err error) 
 	return err
 }
 
-// unknown tells of fields that the API server does not know.
-func (r *run) unknown(p pod, fields []string) {
+// unknown returns fields that the API server does not know, as far as they are errors,
+// and warns of the others.
+func (r *run) unknown(p pod, fields []string) (problems []problem) {
 	for _, field := range fields {
 		plain := withoutIndexes(field)
 		asked := slices.Contains(r.Asked, plain)
 		switch {
 		case !known(plain) && !asked:
 		case r.Strict && !asked:
-			r.fail(p, problem{field: field, reason: "the API server does not know this field"})
-		case r.once("unknown " + plain):
+			problems = append(problems, problem{field: field, reason: "the API server does not know this field"})
+		case !r.told[plain]:
+			r.told[plain] = true
 			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: the API server does not know %s and drops it", p.what, field))
 		}
 	}
+	return problems
 }
 
 // known reports whether the injector knows a field of a pod.
@@ -182,21 +189,6 @@ func known(field string) bool {
 		}
 		at = f.Type
 	}
-	return true
-}
-
-// fail tells of a problem, unless another pod has had it.
-func (r *run) fail(p pod, problem problem) {
-	if r.once(withoutIndexes(problem.field) + " " + problem.reason) {
-		r.Errors = append(r.Errors, &PodError{Pod: p.what, Field: problem.field, Reason: problem.reason})
-	}
-}
-
-func (r *run) once(key string) bool {
-	if r.told[key] {
-		return false
-	}
-	r.told[key] = true
 	return true
 }
 

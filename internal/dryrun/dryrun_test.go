@@ -35,7 +35,7 @@ func (c *creator) CreateJSON(ctx context.Context, pod []byte, opts metav1.Create
 }
 
 func trial(name, pod string) inject.Trial {
-	return inject.Trial{Name: name, Templates: []string{"sidecar"}, Pod: []byte(pod)}
+	return inject.Trial{Name: name, Templates: []string{"sidecar"}, Usual: true, Pod: []byte(pod)}
 }
 
 func failing(err error) *creator {
@@ -126,6 +126,36 @@ func TestUnknownFieldsHideNothing(t *testing.T) {
 	got = s.Try(t.Context(), trials)
 	if messages(got.Errors) != noImage || !slices.Equal(got.Warnings, []string{pod + "does not know spec.containers[1].stdinOnce and drops it", asked}) {
 		t.Errorf("not strict: errors %q, warnings %q", got.Errors, got.Warnings)
+	}
+}
+
+// What every usual pod of some templates has is an error, what some have is not.
+func TestErrorsAreOfEveryUsualPod(t *testing.T) {
+	refusing := &creator{answer: func(_ context.Context, pod []byte, _ metav1.CreateOptions) error {
+		if !strings.Contains(string(pod), `"bad"`) {
+			return nil
+		}
+		return apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "p", field.ErrorList{field.Required(field.NewPath("spec", "containers").Index(1).Child("image"), "")})
+	}}
+	of := func(name, hostname, template string, usual bool) inject.Trial {
+		return inject.Trial{Name: name, Templates: []string{template}, Usual: usual, Pod: fmt.Appendf(nil, `{"spec":{"hostname":%q,"subdomain":%q}}`, hostname, name)}
+	}
+	for name, c := range map[string]struct {
+		trials           []inject.Trial
+		errors, warnings int
+	}{
+		"every usual one":            {[]inject.Trial{of("a", "bad", "x", true), of("b", "bad", "x", true), of("c", "good", "x", false)}, 1, 0},
+		"some usual ones":            {[]inject.Trial{of("a", "bad", "x", true), of("b", "good", "x", true)}, 0, 1},
+		"special ones":               {[]inject.Trial{of("a", "good", "x", true), of("b", "bad", "x", false)}, 0, 1},
+		"special ones alone":         {[]inject.Trial{of("b", "bad", "x", false)}, 0, 1},
+		"one template of two":        {[]inject.Trial{of("a", "good", "x", true), of("b", "bad", "y", true)}, 1, 0},
+		"a pod that two trials make": {[]inject.Trial{of("a", "bad", "x", true), of("a", "bad", "x", true), of("b", "good", "x", true)}, 0, 1},
+		"none":                       {[]inject.Trial{of("a", "good", "x", true)}, 0, 0},
+	} {
+		got := Server{Pods: refusing, Namespace: "ns"}.Try(t.Context(), c.trials)
+		if len(got.Errors) != c.errors || len(got.Warnings) != c.warnings {
+			t.Errorf("%s: errors %q, warnings %q", name, got.Errors, got.Warnings)
+		}
 	}
 }
 

@@ -13,21 +13,25 @@ import (
 
 // pod is what is sent.
 type pod struct {
-	what string // for messages
-	json []byte
+	what   string // for messages
+	json   []byte
+	trials []inject.Trial // that made it
 }
 
 // distinct makes the trials into pods of the namespace, those that are the same only
 // once.
 func distinct(trials []inject.Trial, namespace string) []pod {
 	var out []pod
-	seen := map[[sha256.Size]byte]bool{}
+	at := map[[sha256.Size]byte]int{}
 	for i, t := range trials {
-		p := pod{what: describe(t), json: fit(t.Pod, fmt.Sprintf("sidecar-injector-dry-run-%d", i), namespace)}
-		if sum := sha256.Sum256(fit(t.Pod, "", namespace)); !seen[sum] {
-			seen[sum] = true
-			out = append(out, p)
+		sum := sha256.Sum256(fit(t.Pod, "", namespace))
+		same, seen := at[sum]
+		if !seen {
+			same = len(out)
+			at[sum] = same
+			out = append(out, pod{what: describe(t), json: fit(t.Pod, fmt.Sprintf("sidecar-injector-dry-run-%d", i), namespace)})
 		}
+		out[same].trials = append(out[same].trials, t)
 	}
 	return out
 }

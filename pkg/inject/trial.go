@@ -15,6 +15,9 @@ type Trial struct {
 	// Name is the sample's, and Templates are those that were rendered for it, in order.
 	Name      string
 	Templates []string
+	// Usual is whether most pods are like it: what is wrong with every usual one is an
+	// error of the configuration.
+	Usual bool
 	// Pod is the injected pod in JSON.
 	Pod []byte
 }
@@ -30,7 +33,7 @@ func (s *Snapshot) Trials(ctx context.Context) []Trial {
 			return
 		}
 		if object, err := a.pod.MarshalJSON(); err == nil {
-			out = append(out, Trial{Name: sample.name, Templates: a.templates, Pod: object})
+			out = append(out, Trial{Name: sample.name, Templates: a.templates, Usual: !sample.special, Pod: object})
 		}
 	}
 	samples := s.samples()
