@@ -100,6 +100,16 @@ func (m *configMapSource) setConnected(yes bool) {
 	m.connected = yes
 }
 
+// mount names what was read from files as the documents of the ConfigMap that they are
+// a mount of: nobody can open the files of another pod.
+func (m *configMapSource) mount(files documents) documents {
+	named := documents{}
+	for key, d := range files {
+		named[key] = document{name: m.name.String() + ":" + key, data: d.data}
+	}
+	return named
+}
+
 // choose returns the newer of the files and the ConfigMap, and whether that is the
 // files.
 //
@@ -118,16 +128,19 @@ func (m *configMapSource) choose(files documents, filesErr error) (docs document
 	}
 	if m.connected && (m.docs != nil || m.problem != nil) {
 		m.fileSeen = digest
-		if m.problem != nil && m.docs == nil {
-			return files, true, filesErr // never seen whole: it adds nothing
+		if m.problem != nil && m.docs == nil { // never seen whole: it adds nothing
+			if filesErr != nil {
+				return nil, true, m.problem // which is why there are no files
+			}
+			return files, true, nil
 		}
 		return m.docs, false, m.problem
 	}
 	if m.docs == nil {
-		return files, true, filesErr
+		return m.mount(files), true, filesErr
 	}
 	if filesErr == nil && digest != m.fileSeen && digest != m.docs.digest(m.keys...) {
-		return files, true, nil
+		return m.mount(files), true, nil
 	}
 	return m.docs, false, nil
 }

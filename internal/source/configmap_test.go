@@ -55,6 +55,21 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%s: chose %q, want %q", s.what, got, s.want)
 		}
 	}
+	gone, err := newConfigMapSource("ns/cm", keyMesh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := documents{keyMesh: {"/etc/mesh", []byte("{}")}}
+	if docs, _, err := gone.choose(mount, nil); err != nil || docs[keyMesh].name != "ns/cm:mesh" {
+		t.Errorf("a mount before the first answer: %v, %v", docs, err)
+	}
+	_ = gone.set(nil)
+	if docs, _, err := gone.choose(mount, nil); err != nil || docs[keyMesh].name != "/etc/mesh" {
+		t.Errorf("a file that is no mount: %v, %v", docs, err)
+	}
+	if _, _, err := gone.choose(nil, noFile); err == nil || err.Error() != "configmap ns/cm does not exist" {
+		t.Errorf("neither: %v", err)
+	}
 	none, err := newConfigMapSource("", keyMesh)
 	if err != nil {
 		t.Fatal(err)

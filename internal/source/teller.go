@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -124,7 +125,7 @@ func (t *teller) event(now *standing) lastgood.Event {
 	short := func(reason string) string { return cut.Line(reason, maxEventReason) }
 	switch {
 	case now.refusal != nil:
-		e.Reason, e.Subject, e.Message = reasonRefused, now.refusal.Digest+now.refusal.Reason, t.refused(now, short(now.refusal.Reason))
+		e.Reason, e.Subject, e.Message = reasonRefused, cmp.Or(now.refusal.Digest, now.refusal.Reason), t.refused(now, short(now.refusal.Reason))
 		if now.inForce == nil {
 			e.Reason = reasonNone
 		}

@@ -36,6 +36,9 @@ type settings struct {
 	// certSecret is namespace/name of the Secret with the certificates; empty
 	// where there is none.
 	certSecret string
+	// lastGoodConfigMap is namespace/name of the record of the last good configuration;
+	// empty where there is none.
+	lastGoodConfigMap string
 }
 
 // load finds the configuration. Files that are given go before what a chart or

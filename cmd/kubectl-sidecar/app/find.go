@@ -117,7 +117,7 @@ func (s *settings) read(args []string) {
 	for name, setting := range map[string]*string{
 		"--revision": &s.revision, "--nativeSidecars": &s.nativeSidecars,
 		"--platform": &s.platform, "--compliancePolicy": &s.compliancePolicy,
-		"--certSecret": &s.certSecret,
+		"--certSecret": &s.certSecret, "--lastGoodConfigMap": &s.lastGoodConfigMap,
 	} {
 		for i, arg := range args {
 			if value, ok := strings.CutPrefix(arg, name+"="); ok {

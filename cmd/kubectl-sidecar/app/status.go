@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,15 +43,17 @@ read it, they are left out.`,
 
 // health is how an injector is doing.
 type health struct {
-	Injector string         `json:"injector"`
-	Revision string         `json:"revision"`
-	Image    string         `json:"image"`
-	Ready    int32          `json:"readyReplicas"`
-	Wanted   int32          `json:"replicas"`
-	Config   string         `json:"configHash,omitempty"`
-	Webhooks []entryHealth  `json:"webhooks"`
-	Serving  *servingHealth `json:"certificate,omitempty"`
-	Problems []string       `json:"problems,omitempty"`
+	Injector string `json:"injector"`
+	Revision string `json:"revision"`
+	Image    string `json:"image"`
+	Ready    int32  `json:"readyReplicas"`
+	Wanted   int32  `json:"replicas"`
+	Config   string `json:"configHash,omitempty"`
+	// LastGood is what the servers have recorded as good; nil: nothing is known of it.
+	LastGood *lastGoodHealth `json:"lastGood,omitempty"`
+	Webhooks []entryHealth   `json:"webhooks"`
+	Serving  *servingHealth  `json:"certificate,omitempty"`
+	Problems []string        `json:"problems,omitempty"`
 	// Warnings need nobody's attention now, so they do not make the exit code 1.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -88,6 +91,9 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 		for _, warning := range found.Warnings {
 			h.Warnings = append(h.Warnings, "configuration: "+warning)
 		}
+	}
+	if err := p.lastGood(ctx, client, c, h); err != nil {
+		p.warn("the record of the last good configuration is not looked at: %v", err)
 	}
 	if err := p.certificates(ctx, client, c, h); err != nil {
 		p.warn("certificates are not looked at: %v", err)
@@ -157,6 +163,9 @@ func (h *health) print(out io.Writer) error {
 	fmt.Fprintf(t, "injector\t%s\nrevision\t%s\nimage\t%s\nreplicas\t%d of %d ready\n", h.Injector, h.Revision, h.Image, h.Ready, h.Wanted)
 	if h.Config != "" {
 		fmt.Fprintf(t, "configuration\t%s\n", h.Config)
+	}
+	if g := h.LastGood; g != nil {
+		fmt.Fprintf(t, "last good\t%s, accepted by %s, in force since %s\n", g.Hash, g.Version, g.Since.UTC().Format(time.RFC3339))
 	}
 	for _, w := range h.Webhooks {
 		fmt.Fprintf(t, "webhook\t%s, failurePolicy %s\n", w.Name, w.FailurePolicy)

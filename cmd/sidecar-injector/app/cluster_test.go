@@ -50,7 +50,7 @@ func TestMountBadAndAPIServerAway(t *testing.T) {
 	i := start(t, s, "--kubeconfig="+kubeconfig, "--injectConfigMap=test/inject")
 	eventually(t, "the reason on /readyz", func() bool {
 		code, body := i.get("/readyz")
-		return code == http.StatusServiceUnavailable && strings.Contains(body, "there is no good configuration: "+s.path("inject", "config")+":1:9: policy")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "there is no good configuration: test/inject:config:1:9: policy")
 	})
 	s.publish("inject", map[string]string{"config": goodConfig, "values": goodValues})
 	i.waitReady()
@@ -74,7 +74,7 @@ func TestRecordMountedAndAPIServerAway(t *testing.T) {
 		t.Errorf("marked %q", got)
 	}
 	_, body := i.get("/readyz")
-	for _, want := range []string{"serving the last good configuration, of 2026-01-02T03:04:05Z, as it was recorded", "/inject/config:1:9: policy"} {
+	for _, want := range []string{"serving the last good configuration, of 2026-01-02T03:04:05Z, as it was recorded", "test/inject:config:1:9: policy"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/readyz does not say %q:\n%s", want, body)
 		}
