@@ -18,13 +18,13 @@ var mayImport = map[string][]string{
 	"pkg/config":      {"internal/aliases", "internal/cut", "internal/nearest", "internal/yamlerror"},
 	"pkg/decide":      {"internal/cut"},
 	"pkg/podmodel":    {"internal/podschema", "internal/quantity"},
-	"pkg/merge":       {"internal/aliases", "internal/podschema", "internal/quantity", "pkg/podmodel"},
+	"pkg/merge":       {"internal/aliases", "internal/podschema", "internal/quantity", "internal/yamlerror", "pkg/podmodel"},
 	"pkg/patch":       {"internal/podschema", "pkg/podmodel"},
 	"pkg/status":      {"pkg/podmodel"},
 	"pkg/render":      {"internal/nearest", "pkg/config", "pkg/render/internal/functions", "pkg/render/internal/partial"},
 	"pkg/annotations": {"internal/cut", "internal/quantity"},
 	"pkg/proxy":       {"internal/cut", "pkg/annotations", "pkg/podmodel"},
-	"pkg/classic":     {"internal/aliases", "internal/quantity", "pkg/podmodel", "pkg/proxy"},
+	"pkg/classic":     {"internal/aliases", "internal/quantity", "internal/yamlerror", "pkg/podmodel", "pkg/proxy"},
 
 	// parts of render; sample is data for their tests
 	"pkg/render/internal/functions": {"pkg/config"},
@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pkg/render/internal/sample":    {"pkg/config", "pkg/render"},
 
 	// engine
-	"pkg/inject": {"internal/aliases", "internal/cut", "internal/nearest", "internal/podcheck", "internal/podschema", "internal/quantity", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
+	"pkg/inject": {"internal/aliases", "internal/cut", "internal/nearest", "internal/podcheck", "internal/podschema", "internal/quantity", "internal/yamlerror", "internal/yamlpath", "pkg/annotations", "pkg/classic", "pkg/config", "pkg/decide", "pkg/merge", "pkg/patch", "pkg/podmodel", "pkg/proxy", "pkg/render", "pkg/status"},
 
 	// users of the engine
 	"pkg/admission": {"internal/cut", "internal/fair", "pkg/decide", "pkg/inject"},
@@ -82,6 +82,7 @@ var mayImport = map[string][]string{
 	"internal/rungroup":  {},
 	"internal/trouble":   {},
 	"internal/yamlerror": {"internal/cut"},
+	"internal/yamlpath":  {},
 
 	// for tests
 	"internal/arch":        {},

@@ -5,6 +5,7 @@ package yamlerror
 
 import (
 	"fmt"
+	"regexp"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -122,3 +123,14 @@ func advice(message string) string {
 	}
 	return ""
 }
+
+// Message is what a YAML library says of a text, without the line that it names: few
+// read the text itself.
+func Message(err error) string {
+	message := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "error converting YAML to JSON: "), "yaml: ")
+	message = lineOfLibrary.ReplaceAllString(message, "")
+	return message + advice(message)
+}
+
+// lineOfLibrary is how a library names a line.
+var lineOfLibrary = regexp.MustCompile(`^line \d+: `)

@@ -2,7 +2,6 @@ package classic
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -53,7 +52,7 @@ func ParseFragment(ctx context.Context, text []byte) (*Fragment, error) {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(text, f); err != nil {
-		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: "))
+		return nil, unusable(err)
 	}
 	// At the time of this dialect containers had no restart policy of their own, and
 	// one in a template was ignored. Templates in use have `Always` on istio-init,

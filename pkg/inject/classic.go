@@ -75,15 +75,17 @@ func (r *request) renderClassic(pod *podmodel.Pod) (*classic.Fragment, error) {
 		deployment = meta
 	}
 	mesh := r.config.ClassicMesh
-	fragment, err := execute(r, r.Snapshot.templates[config.ClassicTemplate], &render.ClassicData{
+	t := r.Snapshot.templates[config.ClassicTemplate]
+	data := &render.ClassicData{
 		DeploymentMeta: &deployment,
 		ObjectMeta:     &meta,
 		Spec:           &pod.Spec,
 		ProxyConfig:    mesh.DefaultConfig,
 		MeshConfig:     mesh,
-	}, &r.fragments, classic.ParseFragment)
+	}
+	fragment, err := execute(r, t, data, &r.fragments, classic.ParseFragment)
 	if err != nil {
-		return nil, refuseRendering(config.ClassicTemplate, err)
+		return nil, refuseRendering(config.ClassicTemplate, err, r.explainer(t, data))
 	}
 	return fragment, nil
 }

@@ -201,6 +201,9 @@ func (j *judge) mistakes(attempts []*attempt) (every, some mistakes) {
 		errs := j.s.mistakesOf(a)
 		for _, err := range errs {
 			key := err.Error()
+			if output, ok := err.(*outputError); ok {
+				key = output.mistake()
+			}
 			if all[key] == nil {
 				all[key] = &mistake{err: err, order: len(all)}
 			}

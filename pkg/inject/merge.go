@@ -54,6 +54,9 @@ func newPod() *podmodel.Pod { return &podmodel.Pod{Pod: new(corev1.Pod)} }
 // apply merges what a template has rendered onto a pod.
 func (o rendered) apply(pod *podmodel.Pod) error {
 	if err := o.overlay.Apply(pod); err != nil {
+		if o.explain != nil {
+			return refuse(decide.MergeError, o.explain(err))
+		}
 		return refuse(decide.MergeError, fmt.Errorf("template %q: %w", o.template, err))
 	}
 	return nil

@@ -3,7 +3,6 @@ package inject
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 
@@ -19,6 +18,8 @@ import (
 type rendered struct {
 	template string
 	overlay  *merge.Overlay
+	// explain explains an error of merging; nil where that is not asked for.
+	explain func(error) error
 }
 
 // render executes the templates in order, each shown the same pod.
@@ -38,13 +39,14 @@ func (r *request) render(view *podmodel.Pod) ([]rendered, error) {
 			shown = &own
 		}
 		overlay, err := execute(r, t, shown, &r.overlays, merge.ParseOverlay)
+		explain := r.explainer(t, shown)
 		if err != nil {
-			return nil, refuseRendering(name, err)
+			return nil, refuseRendering(name, err, explain)
 		}
 		if r.observer != nil {
 			r.observer.parsed(overlay)
 		}
-		out = append(out, rendered{name, overlay})
+		out = append(out, rendered{name, overlay, explain})
 	}
 	return out, nil
 }
@@ -63,12 +65,28 @@ func execute[T sized](r *request, t *render.Template, data any, cache *parseCach
 
 // refuseRendering refuses a pod because of its template, or because of what that
 // renders.
-func refuseRendering(name string, err error) error {
+func refuseRendering(name string, err error, explain func(error) error) error {
+	code := decide.MergeError
 	var failed *render.Error
 	if errors.As(err, &failed) {
-		return refuse(decide.TemplateError, err)
+		code = decide.TemplateError
 	}
-	return refuse(decide.MergeError, fmt.Errorf("template %q renders what is not part of a pod: %w", name, err))
+	switch {
+	case explain != nil:
+		err = explain(err)
+	case failed == nil:
+		err = &outputError{template: name, err: err}
+	}
+	return refuse(code, err)
+}
+
+// explainer returns what explains errors of a template, see [explainer]; nil where that
+// is not asked for.
+func (r *request) explainer(t *render.Template, data any) func(error) error {
+	if r.observer == nil {
+		return nil
+	}
+	return (&explainer{ctx: r.ctx, template: t, data: data}).explain
 }
 
 // templateData is what templates see.

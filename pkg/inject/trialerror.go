@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podcheck"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
@@ -119,11 +118,11 @@ func (s *Snapshot) failure(a *attempt) finding {
 	if errors.As(a.err, &mistake) {
 		return mistake
 	}
-	e := &trialError{problem: a.err.Error(), public: "the rendered templates do not make a pod", cause: a.err}
-	var large *aliases.Error
-	if errors.As(a.err, &large) {
-		e.public = "in a rendered template " + large.Error()
+	var output *outputError
+	if errors.As(a.err, &output) {
+		return output
 	}
+	e := &trialError{problem: a.err.Error(), public: "the rendered templates do not make a pod", cause: a.err}
 	for _, name := range a.templates {
 		if strings.Contains(e.problem, fmt.Sprintf("template %q", name)) {
 			e.place, e.public = s.placeOf(name), fmt.Sprintf("template %q: %s", name, e.public)

@@ -21,7 +21,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 func (e *Error) Error() string {
 	if e.Path == "" {
-		return "overlay: " + e.Problem
+		return e.Problem
 	}
 	return e.Path + ": " + e.Problem
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/aliases"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/podschema"
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/yamlerror"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/podmodel"
 )
 
@@ -37,11 +38,11 @@ func ParseOverlay(ctx context.Context, rendered []byte) (*Overlay, error) {
 		return nil, err
 	}
 	if err := expanded().Text(rendered); err != nil {
-		return nil, &Error{Problem: "is not usable YAML: " + err.Error(), cause: err}
+		return nil, &Error{Problem: "is not usable YAML: " + yamlerror.Message(err), cause: err}
 	}
 	data, err := yaml.YAMLToJSON(rendered)
 	if err != nil {
-		return nil, errorf("is not valid YAML: %v", err)
+		return nil, errorf("is not valid YAML: %s", yamlerror.Message(err))
 	}
 	root, err := parseJSON(ctx, data)
 	if err != nil {

@@ -246,9 +246,9 @@ func TestErrors(t *testing.T) {
 	}
 	long := strings.Repeat("x", 100)
 	for _, tc := range []struct{ name, overlay, want string }{
-		{"not YAML", "a: [", "overlay: is not valid YAML"},
-		{"not an object", "[1, 2]", "overlay: is a list, must be an object"},
-		{"just text", "hello", `overlay: is "hello", must be an object`},
+		{"not YAML", "a: [", "is not valid YAML"},
+		{"not an object", "[1, 2]", "is a list, must be an object"},
+		{"just text", "hello", `is "hello", must be an object`},
 		{"number for text", "spec: {containers: [{name: p, env: [{name: E, value: 5}]}]}", `spec.containers[p].env[E].value: is 5, must be text; put it in quotes`},
 		{"bool for text", "metadata: {labels: {a: yes}}", `metadata.labels.a: is true, must be text; put it in quotes`},
 		{"text for number", "spec: {containers: [{name: p, ports: [{containerPort: http}]}]}", `spec.containers[p].ports[0].containerPort: is "http", must be a whole number`},
@@ -291,7 +291,7 @@ func TestErrors(t *testing.T) {
 		{"one of many twice", "spec: {volumes: [" + manyVolumes + "{name: v7}]}", `spec.volumes[v7]: is in the list twice`},
 		{"directives beneath an item of the same merge key", "spec: {containers: [{name: a, ports: [{containerPort: 53, protocol: TCP}, {containerPort: 53, protocol: UDP, $retainKeys: [containerPort, protocol]}]}]}", `spec.containers[a].ports[1]: has directives, and an item of the same containerPort stands before it in the list`},
 		{"too deep", strings.Repeat("{a: ", 70) + strings.Repeat("}", 70), `nested more than 64 levels deep`},
-		{"too long", strings.Repeat("# comment\n", 110_000), `overlay: is 1100000 bytes long, at most 1048576 are read`},
+		{"too long", strings.Repeat("# comment\n", 110_000), `is 1100000 bytes long, at most 1048576 are read`},
 		{"too many values", "metadata: {x: [" + strings.Repeat("1,", 270_000) + "1]}", `more than 262144 values`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
