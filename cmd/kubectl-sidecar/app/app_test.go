@@ -105,6 +105,7 @@ func TestExitStatus(t *testing.T) {
 		{"inject -f - --nativeSidecars maybe --platform mars", 2, `invalid --nativeSidecars "maybe": must be "auto", "on" or "off"`},
 		{"inject -f - --platform mars", 2, `invalid --platform "mars": must be "openshift" or empty`},
 		{"inject -f - --set a=b", 2, "--set is about a chart: give --chart as well"},
+		{"inject -f - --set-file a=b --set-json c=1", 2, "--set-json is about a chart: give --chart as well"},
 		{"inject -f /no/such/file", 1, "open /no/such/file"},
 		{"inject -f - --injectConfigFile /no/such/file --meshConfigFile /none/either", 1, "open /none/either"},
 		{"inject -f - --chart /no/such/chart", 1, "chart /no/such/chart: "},

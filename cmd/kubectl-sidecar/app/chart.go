@@ -50,7 +50,9 @@ func (o *options) render(ctx context.Context, namespace string) (string, error) 
 		return "", err
 	}
 	// No providers: values files are files, whatever their names look like.
-	values := helmvalues.Options{ValueFiles: o.values, Values: o.set, StringValues: o.setString}
+	values := helmvalues.Options{
+		ValueFiles: o.values, Values: o.set, StringValues: o.setString, FileValues: o.setFile, JSONValues: o.setJSON,
+	}
 	merged, err := values.MergeValues(nil)
 	if err != nil {
 		return "", err
