@@ -18,10 +18,14 @@ func TestGuardObserver(t *testing.T) {
 		line    string
 		counted bool
 	}{
-		"accepted": {admission.Event{HTTPStatus: 200, Decision: guard.Accepted, Namespace: "ns", Name: "inject"},
-			`level=INFO msg="configuration review" decision=configuration-accepted configMap=ns/inject`, true},
-		"refused": {admission.Event{HTTPStatus: 200, Decision: guard.Refused, Message: "a sentence"},
-			`level=WARN msg="configuration review" decision=configuration-refused configMap=/ sentence="a sentence"`, true},
+		"accepted": {
+			admission.Event{HTTPStatus: 200, Decision: guard.Accepted, Namespace: "ns", Name: "inject"},
+			`level=INFO msg="configuration review" decision=configuration-accepted configMap=ns/inject`, true,
+		},
+		"refused": {
+			admission.Event{HTTPStatus: 200, Decision: guard.Refused, Message: "a sentence"},
+			`level=WARN msg="configuration review" decision=configuration-refused configMap=/ sentence="a sentence"`, true,
+		},
 		"no review":   {admission.Event{HTTPStatus: 413, Error: "too large"}, `level=WARN msg="configuration review" status=413 error="too large"`, false},
 		"panic":       {admission.Event{HTTPStatus: 200, Decision: guard.Refused, Error: "panic: x", Stack: []byte("s")}, `level=ERROR msg="configuration review"`, true},
 		"turned away": {admission.Event{HTTPStatus: 429, Limit: "bytes"}, "", false},
