@@ -60,6 +60,8 @@ const (
 
 // Judge tries configurations as the server does; [source.Source] is one.
 type Judge interface {
+	// Serves reports whether this is in force, and so good whatever Try says.
+	Serves(c config.Sources) bool
 	Try(ctx context.Context, c config.Sources) inject.Findings
 	TryInjection(ctx context.Context, injection *corev1.ConfigMap) inject.Findings
 	TryMesh(ctx context.Context, mesh *corev1.ConfigMap) inject.Findings

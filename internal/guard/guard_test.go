@@ -265,6 +265,26 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// noPair is a version of the judge that refuses every pair.
+type noPair struct{ Judge }
+
+func (noPair) Try(context.Context, config.Sources) inject.Findings {
+	return inject.Findings{Errors: []error{errors.New("stricter than the version before")}}
+}
+
+// What is in force may be written again, whatever this version finds wrong with it: a
+// return to it is how a bad change is mended.
+func TestWhatIsInForceIsLetIn(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Judge = noPair{o.Judge} })
+	r.stored[mesh] = configMap(mesh, "mesh", "{}")
+	if got := r.ask(t, configMap(injection, "config", good, "values", "{}"), configMap(injection, "config", "{")); !got.Allowed {
+		t.Errorf("what is in force: %+v", got.Status)
+	}
+	if got := r.ask(t, configMap(injection, "config", good+"# changed", "values", "{}"), nil); got.Allowed {
+		t.Error("another one was let in")
+	}
+}
+
 // What client-go and kubectl show of a refusal.
 func TestRefusalShowsEveryError(t *testing.T) {
 	r := newRig(t, nil)

@@ -62,13 +62,13 @@ func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) []er
 // together or the other one cannot be read.
 func (g *guard) look(ctx context.Context, cm, old *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
 	if g.Injection == g.Mesh {
-		return g.verdict(name, g.Judge.Try(ctx, source.FromConfigMaps(cm, cm)), "")
+		return g.verdict(name, g.try(ctx, source.FromConfigMaps(cm, cm)), "")
 	}
 	other, reason := g.other(ctx, cm, old, name)
 	if other == nil {
 		return g.verdict(name, g.alone(ctx, cm, name), reason)
 	}
-	findings := g.Judge.Try(ctx, g.pair(cm, other, name))
+	findings := g.try(ctx, g.pair(cm, other, name))
 	if len(findings.Errors) == 0 {
 		return g.verdict(name, findings, "")
 	}
@@ -78,6 +78,14 @@ func (g *guard) look(ctx context.Context, cm, old *corev1.ConfigMap, name types.
 		return g.verdict(name, g.alone(ctx, cm, name), fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name)))
 	}
 	return g.verdict(name, findings, "")
+}
+
+// try judges a pair, unless it is what the server serves anyway.
+func (g *guard) try(ctx context.Context, pair config.Sources) inject.Findings {
+	if g.Judge.Serves(pair) {
+		return inject.Findings{}
+	}
+	return g.Judge.Try(ctx, pair)
 }
 
 func (g *guard) counterpart(name types.NamespacedName) types.NamespacedName {

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/lastgood"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
@@ -87,6 +88,14 @@ func (s *Source) Try(ctx context.Context, c config.Sources) inject.Findings {
 		_, f := inject.Load(bound, c, s.compiler.options)
 		return f
 	})
+}
+
+// Serves reports whether documents are what is in force. The server takes such again,
+// whatever Try finds wrong with them: another version may have accepted them.
+func (s *Source) Serves(c config.Sources) bool {
+	inForce := s.standing.Load().inForce
+	asked := lastgood.Documents{Config: c.Inject.Data, Values: c.Values.Data, Mesh: c.Mesh.Data}
+	return inForce != nil && asked.Digest() == inForce.Documents.Digest()
 }
 
 // TryInjection judges the documents of the injection ConfigMap alone, where the mesh
