@@ -56,7 +56,7 @@ func TestProcess(t *testing.T) {
 			says   string
 		}{
 			{[]string{"version"}, 0, "sidecar-injector v7.7.7 ("},
-			{[]string{"--injectConfig=/nowhere", "--reconcileWebhookConfig=false"}, 1, "/nowhere does not exist"},
+			{[]string{"--tlsCertFile=/nowhere", "--reconcileWebhookConfig=false"}, 1, "certificate: open /nowhere: no such file or directory"},
 			{[]string{"--frob"}, 2, "unknown flag: --frob"},
 		} {
 			cmd := exec.Command(program, tt.args...)
