@@ -19,6 +19,11 @@ of the chart and are copied, never evaluated by Helm.
 {{- fail (printf "%s: has no effect beside injectConfig.content: write it into that text" $list) }}
 {{- end }}
 {{- end }}
+{{- range $list := list "additionalFields" "samplePods" }}
+{{- if get $.Values $list }}
+{{- fail (printf "%s: has no effect beside injectConfig.content: write it into that text" $list) }}
+{{- end }}
+{{- end }}
 {{- .Values.injectConfig.content }}
 {{- else }}
 {{- $templates := deepCopy .Values.templates }}
@@ -47,11 +52,17 @@ of the chart and are copied, never evaluated by Helm.
   "neverInjectSelector" .Values.neverInjectSelector
   "alwaysInjectSelector" .Values.alwaysInjectSelector
   "injectedAnnotations" .Values.injectedAnnotations
+  "fieldValidation" (.Values.fieldValidation | default "Strict")
   "templates" $templates }}
 {{- /* Without a list everything is allowed, with an empty one nothing. */}}
 {{- range $list := list "allowedAnnotations" "allowedOverrides" }}
 {{- if kindIs "slice" (get $.Values $list) }}
 {{- $_ := set $config $list (get $.Values $list) }}
+{{- end }}
+{{- end }}
+{{- range $list := list "additionalFields" "samplePods" }}
+{{- with get $.Values $list }}
+{{- $_ := set $config $list . }}
 {{- end }}
 {{- end }}
 {{- $config | toYaml }}
