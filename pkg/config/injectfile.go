@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/cut"
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
@@ -117,6 +118,11 @@ func (p *injectParser) field(key string, k, v *yaml.Node) {
 		p.c.InjectedAnnotations = map[string]string{}
 		p.mapping(key, k, v, func(name string, k, v *yaml.Node) {
 			p.c.InjectedAnnotations[name] = p.text(key+"."+name, k, v)
+			// As apimachinery's ValidateAnnotations has it, for every pod that is injected.
+			for _, problem := range validation.IsQualifiedName(strings.ToLower(name)) {
+				problem, _, _ = strings.Cut(problem, " (e.g. ")
+				p.r.errorf(k, key+"."+name, "is not the name of an annotation: %s", problem)
+			}
 		})
 	case "allowedAnnotations":
 		p.c.AllowedAnnotations = p.allowList(key, k, v)

@@ -14,6 +14,7 @@ func TestHowAConfigurationIsJudged(t *testing.T) {
 	c = mustParse(t, minimal+`
 fieldValidation: Strict
 additionalFields: [spec.newField, spec.containers.newField]
+injectedAnnotations: {Example.com/Note: x, b: c}
 samplePods:
 - {apiVersion: v1, kind: Pod, metadata: {name: db}, spec: {containers: [{name: db, image: db}]}}
 - {spec: {containers: [{name: a, image: a}]}}
@@ -30,6 +31,7 @@ func TestMistakesInHowAConfigurationIsJudged(t *testing.T) {
 	for text, want := range map[string]string{
 		"fieldValidation: strict":                                      `fieldValidation: invalid value "strict", must be "Strict" or "Warn"`,
 		"fieldValidaton: Strict":                                       `fieldValidaton: unknown key, did you mean "fieldValidation"?`,
+		"injectedAnnotations: {'a b': c}":                              `injectedAnnotations.a b: is not the name of an annotation: name part must consist of`,
 		"fieldValidation: [a]":                                         "must be a string",
 		"additionalFields: ['spec.containers[0].x']":                   `additionalFields[0]: invalid value "spec.containers[0].x", must be the path of a field`,
 		"additionalFields: spec.x":                                     "must be a list of names",

@@ -45,11 +45,11 @@ func (j *judge) fields(attempts []*attempt) {
 }
 
 func (j *judge) field(e finding) {
-	if text := e.Error(); j.said[text] {
+	key := keyOf(e)
+	if j.said[key] {
 		return
-	} else {
-		j.said[text] = true
 	}
+	j.said[key] = true
 	if j.s.strict() {
 		j.found.Errors = append(j.found.Errors, e)
 		return

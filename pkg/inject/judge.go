@@ -182,6 +182,18 @@ type mistake struct {
 	order   int
 }
 
+// keyOf is what two findings have in common that are of one mistake: what is said but for
+// the value, which may come from the sample in part.
+func keyOf(f finding) string {
+	if output := (*outputError)(nil); errors.As(f, &output) {
+		return output.mistake()
+	}
+	if e := (*trialError)(nil); errors.As(f, &e) && e.public != "" {
+		return e.describe(e.path, e.public)
+	}
+	return f.Error()
+}
+
 // finding is an error that has a form without what the configuration holds.
 type finding interface {
 	error
@@ -200,10 +212,7 @@ func (j *judge) mistakes(attempts []*attempt) (every, some mistakes) {
 		}
 		errs := j.s.mistakesOf(a)
 		for _, err := range errs {
-			key := err.Error()
-			if output, ok := err.(*outputError); ok {
-				key = output.mistake()
-			}
+			key := keyOf(err)
 			if all[key] == nil {
 				all[key] = &mistake{err: err, order: len(all)}
 			}
@@ -243,11 +252,11 @@ func (j *judge) tell(list mistakes, refused bool) {
 	}
 	slices.SortFunc(sorted, func(a, b *mistake) int { return a.order - b.order })
 	for _, m := range sorted {
-		if text := m.err.Error(); j.said[text] {
+		key := keyOf(m.err)
+		if j.said[key] {
 			continue
-		} else {
-			j.said[text] = true
 		}
+		j.said[key] = true
 		if refused {
 			j.found.Errors = append(j.found.Errors, m.err)
 			continue
