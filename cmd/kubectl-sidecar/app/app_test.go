@@ -109,6 +109,7 @@ func TestExitStatus(t *testing.T) {
 		{"inject -f /no/such/file", 1, "open /no/such/file"},
 		{"inject -f - --injectConfigFile /no/such/file --meshConfigFile /none/either", 1, "open /none/either"},
 		{"inject -f - --chart /no/such/chart", 1, "chart /no/such/chart: "},
+		{"validate --dry-run client", 2, `invalid --dry-run "client": must be "none" or "server"`},
 		{"validate extra", 2, `unknown command "extra"`},
 		{"explain", 2, "give either a POD, a KIND/NAME, or a manifest with -f FILE"},
 		{"explain pod -f x", 2, "give either a POD, a KIND/NAME, or a manifest with -f FILE"},

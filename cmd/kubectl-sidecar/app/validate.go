@@ -14,25 +14,32 @@ import (
 
 func (p *program) validateCommand() *cobra.Command {
 	o := &options{}
-	var file string
+	var file, dryRun string
 	cmd := &cobra.Command{
 		Use:   "validate [-f FILE]",
 		Short: "Check a configuration before it is used",
 		Long: `validate reads a configuration, compiles its templates and renders them for some
 sample pods, and for the pods of manifests that are given. It says every error
-with file, line and field and exits with 1, or says what it has read.`,
+with file, line and field and exits with 1, or says what it has read.
+
+With --dry-run=server the API server judges the injected sample pods, too, by dry
+runs that create nothing. That needs the right to create pods in the namespace.`,
 		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.validate(cmd.Context(), o, file)
+			if err := checkDryRun(dryRun); err != nil {
+				return err
+			}
+			return p.validate(cmd.Context(), o, file, dryRun == "server")
 		},
 	}
 	o.addFlags(cmd.Flags())
+	cmd.Flags().StringVar(&dryRun, "dry-run", "none", "`mode`: server has the API server judge the injected sample pods as well; none does not ask it")
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "manifest `file` whose pods are tried as well; - is standard input")
 	return cmd
 }
 
-func (p *program) validate(ctx context.Context, o *options, file string) error {
+func (p *program) validate(ctx context.Context, o *options, file string, dryRun bool) error {
 	c, err := p.load(ctx, o)
 	if err != nil {
 		return err
@@ -57,6 +64,12 @@ func (p *program) validate(ctx context.Context, o *options, file string) error {
 		}
 		err = errors.Join(err, runErr)
 		tried = fmt.Sprintf("workloads: %d tried\n", len(reports))
+	}
+	// What is wrong already the API server would say again, in other words.
+	if dryRun && err == nil {
+		var asked string
+		asked, err = p.dryRun(ctx, snapshot)
+		tried += asked
 	}
 	if err != nil {
 		return err
