@@ -22,11 +22,12 @@ import (
 const (
 	// spread is over which time several replicas spread the same write. All but one of
 	// them find it done, instead of a conflict.
-	spread = time.Second
-	// A configuration that comes into force is written once. Somebody who edits one all
-	// the time has each of the first ten recorded, and then one in ten seconds.
-	writeBurst    = 10
-	writeInterval = 10 * time.Second
+	spread = 200 * time.Millisecond
+	// A configuration that comes into force is written once, and so are a refusal and its
+	// end. The interval is how fast a person edits: a record that is late by more than an
+	// edit would have a restart serve the configuration before the last good one.
+	writeBurst    = 20
+	writeInterval = 2 * time.Second
 	// The first and the longest pause after a call that failed.
 	minBackoff = 200 * time.Millisecond
 	maxBackoff = 30 * time.Second

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -371,6 +372,30 @@ func TestARecordThatWasTamperedWith(t *testing.T) {
 	})
 }
 
+// A person who edits, breaks and mends a configuration finds each good one recorded
+// within seconds: the notes of refusals do not keep it waiting.
+func TestManyEditsAreRecordedInTime(t *testing.T) {
+	run(t, func(t *testing.T, s *store, start func() *rig) {
+		k := start()
+		before := recordOf("0")
+		k.is(inForce(before), before.Documents.Digest())
+		for n := range 30 {
+			time.Sleep(3 * time.Second)
+			bad := fmt.Sprint("bad", n)
+			k.is(refusedWith(before, bad), bad)
+			time.Sleep(3 * time.Second)
+			good := recordOf(fmt.Sprint("good", n))
+			k.is(inForce(good), good.Documents.Digest())
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if got := s.held(t); got.Hash != good.Hash || got.Refused != nil {
+				t.Fatalf("recorded is %s two seconds after edit %d", got.Hash, n)
+			}
+			before = good
+		}
+	})
+}
+
 // Somebody who writes the record all the time is not answered without end.
 func TestABudgetOfWrites(t *testing.T) {
 	run(t, func(t *testing.T, s *store, start func() *rig) {
@@ -384,7 +409,7 @@ func TestABudgetOfWrites(t *testing.T) {
 			s.mu.Unlock()
 		}
 		synctest.Wait()
-		if most := writeBurst + 60/10 + 1; s.writes > most || s.writes < writeBurst {
+		if most := writeBurst + int(time.Minute/writeInterval) + 1; s.writes > most || s.writes < writeBurst {
 			t.Errorf("%d writes in a minute, want %d at most", s.writes, most)
 		}
 		if got := strings.Join(k.Troubles(), " "); got != troubleName {
