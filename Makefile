@@ -246,7 +246,7 @@ PINNED      := ct helm-docs helm-unittest kubeconform
 SCHEMAS     := bin/schemas
 CRDS        := cert-manager.io_certificates cert-manager.io_issuers monitoring.coreos.com_podmonitors monitoring.coreos.com_servicemonitors monitoring.coreos.com_prometheusrules
 
-.PHONY: chart chart-version chart-tools chart-lint chart-unit chart-unit-update kubeconform chart-docs verify-chart-docs chart-rules
+.PHONY: template-docs chart chart-version chart-tools chart-lint chart-unit chart-unit-update kubeconform chart-docs verify-chart-docs chart-rules
 
 chart: chart-lint chart-unit kubeconform verify-chart-docs chart-rules ## every proof of the chart that needs no cluster
 
@@ -304,6 +304,9 @@ $(SCHEMAS)/.made: scripts/cluster/parts/kubernetes/go.mod scripts/chart-tools/ku
 	@$(CHART_TOOLS)/kubeschemas --crds $(SCHEMAS)/crds --out $(SCHEMAS) \
 	  --swagger "$$(cd scripts/cluster/parts/kubernetes && $(GO) mod download && $(GO) list -m -f '{{.Dir}}' k8s.io/kubernetes)/api/openapi-spec/swagger.json"
 	@touch $@
+
+template-docs: ## docs/templates.md from the code; read the difference before committing
+	@$(GO) test ./test/templatedocs -update
 
 chart-docs: $(CHART_TOOLS)/helm-docs ## the chart's README from its values
 	@$(CHART_TOOLS)/helm-docs --chart-search-root $(CHART) --sort-values-order file --log-level warning

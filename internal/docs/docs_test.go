@@ -81,7 +81,7 @@ func TestTargetsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, name := range []string{"README.md", "CONTRIBUTING.md"} {
+	for _, name := range []string{"README.md", "docs/templates.md", "CONTRIBUTING.md"} {
 		d, err := Read(root, name)
 		if err != nil {
 			t.Fatal(err)
