@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac podcheck hostile image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-config podcheck hostile image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,8 +129,8 @@ kind: build bin/helm bin/demo bin/kind image ## the demo in kind, on a machine w
 
 ## ---- prove it
 
-test: lint licences reproducible-short unit race-short conformance chart integration hostile e2e e2e-chart ct ## everything that proves the project
-	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers podcheck hostile e2e e2e-chart ct)
+test: lint licences reproducible-short unit race-short conformance chart integration hostile e2e e2e-chart e2e-config ct ## everything that proves the project
+	@echo && cat $(addprefix $(FIGURES)/,rotation certjob heal rbac callers podcheck hostile e2e e2e-chart config ct)
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
@@ -215,6 +215,23 @@ e2e-rbac: bin/helm ## what the chart's service accounts may do, asked of an API 
 
 e2e-callers: build ## a server that authenticates its callers answers the API server and nobody else
 	@$(call measured,callers,$(GO) test -tags integration -count=1 -timeout 10m ./test/callers)
+
+# An injector whose templates have no function swapcase: what an upgrade meets that
+# brings a template and the function it needs.
+OLDER     := bin/older
+FUNCTIONS := pkg/render/internal/functions/sprig.go
+.PHONY: image-older
+image-older: bin/image
+	@mkdir -p $(OLDER) bin/images && sed 's/^\t\t"env", /&"swapcase", /' $(FUNCTIONS) > $(OLDER)/sprig.txt && ! cmp -s $(FUNCTIONS) $(OLDER)/sprig.txt
+	@printf '{"Replace": {"%s": "%s"}}' $(CURDIR)/$(FUNCTIONS) $(CURDIR)/$(OLDER)/sprig.txt > $(OLDER)/overlay.json
+	@GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -overlay $(OLDER)/overlay.json -o $(OLDER)/ ./cmd/sidecar-injector ./cmd/cert-bootstrap
+	@bin/image --arch $(ARCH) --ref $(HUB)/sidecar_injector:older --out bin/images/older.tar --entrypoint /usr/local/bin/sidecar-injector \
+	  $(OLDER)/sidecar-injector:/usr/local/bin/sidecar-injector $(OLDER)/cert-bootstrap:/usr/local/bin/cert-bootstrap
+
+# CONFIG=long: every mistake in every way, with servers restarted after each.
+# CONFIG_CASES picks mistakes by parts of their names.
+e2e-config: image image-older bin/helm bin/helm4 ## every mistake in a configuration, by helm, kubectl edit and apply, with the guard and without: make e2e-config CONFIG=long
+	@$(call measured,config,CONFIG=$(CONFIG) CONFIG_CASES='$(CONFIG_CASES)' $(GO) test -tags e2e -count=1 -timeout 4h ./test/badconfig)
 
 # measured NAME,COMMAND: run COMMAND, then print the figures that it recorded,
 # those of failures too.

@@ -51,14 +51,18 @@ func StartCluster(ctx context.Context, root, name string, progress io.Writer, fl
 	return l, down, err
 }
 
-// StartNode is StartCluster with a node and the images that `make image` made.
-func StartNode(ctx context.Context, root, name string, progress io.Writer) (*Lab, func() error, error) {
+// StartNode is StartCluster with a node and the images that `make image` made, and
+// more archives in bin/images.
+func StartNode(ctx context.Context, root, name string, progress io.Writer, more ...string) (*Lab, func() error, error) {
 	l, down, err := StartCluster(ctx, root, name, progress)
 	if err != nil {
 		return nil, nil, err
 	}
-	images := filepath.Join(root, "bin", "images")
-	if err := loadImages(ctx, root, name, progress, filepath.Join(images, "sidecar_injector.tar"), filepath.Join(images, "demo.tar")); err != nil {
+	var archives []string
+	for _, archive := range append([]string{"sidecar_injector.tar", "demo.tar"}, more...) {
+		archives = append(archives, filepath.Join(root, "bin", "images", archive))
+	}
+	if err := loadImages(ctx, root, name, progress, archives...); err != nil {
 		return nil, nil, errors.Join(err, down())
 	}
 	return l, down, nil

@@ -25,11 +25,11 @@ func ControlPlaneFor(ctx context.Context, t testing.TB, purpose string, flags ..
 	return l, host
 }
 
-// NodeFor is the same with a node and the images that `make image` made.
-func NodeFor(ctx context.Context, t testing.TB, purpose string) *Lab {
+// NodeFor is the same with a node and the images that StartNode loads.
+func NodeFor(ctx context.Context, t testing.TB, purpose string, images ...string) *Lab {
 	t.Helper()
 	return clusterFor(t, purpose, func(root, own string) (*Lab, func() error, error) {
-		return StartNode(ctx, root, own, os.Stderr)
+		return StartNode(ctx, root, own, os.Stderr, images...)
 	})
 }
 

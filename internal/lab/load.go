@@ -83,6 +83,9 @@ func (load *Load) note(err error) {
 // Created is the number of pods let in so far.
 func (load *Load) Created() int64 { return load.created.Load() }
 
+// Failed is the number of failed admissions so far.
+func (load *Load) Failed() int64 { return load.failed.Load() }
+
 // Stop ends the load, waits for the requests that are open, and counts.
 func (load *Load) Stop() Counts {
 	load.stop()
