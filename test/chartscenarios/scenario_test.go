@@ -131,8 +131,9 @@ func (s *scenario) helmRun(args ...string) (string, error) {
 	return out, err
 }
 
+// imageArgs are where the injector's image is, and the one of the demo's templates.
 func imageArgs() []string {
-	return []string{"--set", "image.hub=" + hub, "--set", "image.tag=" + tag}
+	return []string{"--set", "image.hub=" + hub, "--set", "image.tag=" + tag, "--set", "templateValues.image=" + hub + "/demo:" + tag}
 }
 
 func (s *scenario) install(more ...string) {
