@@ -113,7 +113,7 @@ func (g *guard) judge(ctx context.Context, o admission.Object) admission.Verdict
 		return notJudged(reason, reason)
 	}
 	if missing := g.incomplete(stored, name); len(missing) > 0 {
-		return g.refused(name, missing, nil, false)
+		return verdict(inject.Findings{Errors: missing}, about{name: name})
 	}
 	verdict := g.look(ctx, stored, old, name)
 	if ctx.Err() != nil { // what was found says nothing about the configuration

@@ -316,13 +316,28 @@ func TestRefusalShowsEveryError(t *testing.T) {
 // is in the ConfigMap that was not sent.
 func TestRefusalShowsNothingOfTheOtherConfigMap(t *testing.T) {
 	r := newRig(t, nil)
-	r.stored[injection] = configMap(injection, "config", strings.ReplaceAll(needsMesh, `"old trust domain"`, `(print "`+secret+`" .Values.key)`), "values", `{"key": "`+secret+`"}`)
-	got := r.ask(t, configMap(mesh, "mesh", "{}"), nil)
-	if got.Allowed || !strings.Contains(got.Status.Message, "ns/inject:config") {
-		t.Errorf("a bad pair: %+v", got)
-	}
-	if shown := got.Status.Message + strings.Join(got.Warnings, ""); strings.Contains(shown, secret) {
-		t.Errorf("shown: %s", shown)
+	generation := strings.Repeat("0123456789abcdef", 4)
+	for name, tt := range map[string]struct {
+		theirs, ours string // generations
+		want         bool
+	}{
+		"no generation":                          {"", "", false},
+		"one that can be guessed":                {"1", "1", false},
+		"it has none":                            {"", generation, false},
+		"one that only who has read it can tell": {generation, generation, true},
+	} {
+		r.stored[injection] = configMap(injection, "config", strings.ReplaceAll(needsMesh, `"old trust domain"`, `(print "`+secret+`" .Values.key)`),
+			"values", `{"key": "`+secret+`"}`, "generation", tt.theirs)
+		got := r.ask(t, configMap(mesh, "mesh", "{}", "generation", tt.ours), nil)
+		if got.Allowed || !strings.Contains(got.Status.Message, "ns/inject:config") {
+			t.Errorf("%s: a bad pair: %+v", name, got)
+		}
+		if shown := got.Status.Message + strings.Join(got.Warnings, ""); strings.Contains(shown, secret) != tt.want {
+			t.Errorf("%s: shown: %s", name, shown)
+		}
+		if last := r.events[len(r.events)-1]; strings.Contains(last.Message, secret) {
+			t.Errorf("%s: logged: %s", name, last.Message)
+		}
 	}
 }
 

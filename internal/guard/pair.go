@@ -62,22 +62,26 @@ func (g *guard) incomplete(cm *corev1.ConfigMap, name types.NamespacedName) []er
 // together or the other one cannot be read.
 func (g *guard) look(ctx context.Context, cm, old *corev1.ConfigMap, name types.NamespacedName) admission.Verdict {
 	if g.Injection == g.Mesh {
-		return g.verdict(name, g.try(ctx, source.FromConfigMaps(cm, cm)), "")
+		return verdict(g.try(ctx, source.FromConfigMaps(cm, cm)), about{name: name})
 	}
 	other, reason := g.other(ctx, cm, old, name)
 	if other == nil {
-		return g.verdict(name, g.alone(ctx, cm, name), reason)
+		return verdict(g.alone(ctx, cm, name), about{name: name, untried: reason})
+	}
+	pair := about{name: name}
+	if !knows(cm, other) {
+		pair.hidden = g.counterpart(name).String() + ":"
 	}
 	findings := g.try(ctx, g.pair(cm, other, name))
 	if len(findings.Errors) == 0 {
-		return g.verdict(name, findings, "")
+		return verdict(findings, pair)
 	}
 	// What is wrong with the other one by itself is not mended by refusing this one, and
 	// could never be mended if each were refused because of the other.
 	if theirs := g.alone(ctx, other, g.counterpart(name)); len(theirs.Errors) > 0 {
-		return g.verdict(name, g.alone(ctx, cm, name), fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name)))
+		return verdict(g.alone(ctx, cm, name), about{name: name, untried: fmt.Sprintf("configmap %s is wrong by itself, mend it too", g.counterpart(name))})
 	}
-	return g.verdict(name, findings, "")
+	return verdict(findings, pair)
 }
 
 // try judges a pair, unless it is what the server serves anyway.
@@ -140,59 +144,69 @@ func (g *guard) alone(ctx context.Context, cm *corev1.ConfigMap, name types.Name
 	return g.Judge.TryMesh(ctx, cm)
 }
 
-// verdict is the answer for what was found. untried is why templates were not tried
-// with the other ConfigMap; empty when they were, or when nobody need know.
-func (g *guard) verdict(name types.NamespacedName, f inject.Findings, untried string) admission.Verdict {
-	var warnings []string
-	if untried != "" {
-		warnings = append(warnings, "judged alone by the sidecar injector, without trying templates: "+untried)
+// about says what was judged, for the answer.
+type about struct {
+	name types.NamespacedName
+	// untried is why templates were not tried with the other ConfigMap; empty when they
+	// were, or when nobody need know.
+	untried string
+	// hidden begins the place of what must not be shown; empty: all may be.
+	hidden string
+}
+
+// minProof is how long a generation must be to show that its writer has read the other
+// ConfigMap. That of the chart is a SHA-256 of all texts, in hexadecimal.
+const minProof = 32
+
+// knows reports whether whoever wrote a ConfigMap has read the other one, or wrote both:
+// it carries the generation of that. Whoever asks need not be an API server.
+func knows(cm, other *corev1.ConfigMap) bool {
+	generation := source.Generation(cm)
+	return len(generation) >= minProof && generation == source.Generation(other)
+}
+
+// shown is a text, or its public form where it is about what must not be shown.
+func (a about) shown(text, public string) string {
+	if a.hidden != "" && strings.Contains(text, a.hidden) {
+		return public
+	}
+	return text
+}
+
+// verdict is the answer for what was found.
+func verdict(f inject.Findings, a about) admission.Verdict {
+	v := admission.Verdict{Code: Accepted}
+	if a.untried != "" {
+		v.Warnings = append(v.Warnings, "judged alone by the sidecar injector, without trying templates: "+a.untried)
+		v.Public = "judged alone: " + a.untried
 	}
 	for i, w := range f.Warnings {
-		if g.showsOther(name, w) {
-			w = f.PublicWarnings()[i]
-		}
-		warnings = append(warnings, w)
+		v.Warnings = append(v.Warnings, a.shown(w, f.PublicWarnings()[i]))
 	}
 	if len(f.Errors) > 0 {
-		return g.refused(name, f.Errors, warnings, untried != "")
-	}
-	v := admission.Verdict{Code: Accepted, Warnings: warnings}
-	if untried != "" {
-		v.Public = "judged alone: " + untried
+		refuse(&v, f.Errors, a)
 	}
 	return v
 }
 
-func (g *guard) refused(name types.NamespacedName, errs []error, warnings []string, alone bool) admission.Verdict {
+// refuse makes a verdict a refusal.
+func refuse(v *admission.Verdict, errs []error, a about) {
 	count := fmt.Sprintf("%d errors", len(errs))
 	if len(errs) == 1 {
 		count = "1 error"
 	}
-	v := admission.Verdict{
-		Code: Refused, Refused: true, Warnings: warnings,
-		Message: "the sidecar injector would not serve this configuration, " + count + "; what is in force has not changed:",
-	}
+	v.Code, v.Refused = Refused, true
+	v.Message = "the sidecar injector would not serve this configuration, " + count + "; what is in force has not changed:"
 	var public []string
 	for _, err := range errs {
-		text := err.Error()
-		if g.showsOther(name, text) {
-			text = publicText(err)
-		}
-		v.Causes = append(v.Causes, admission.Cause{Field: field(name, text), Message: text})
+		text := a.shown(err.Error(), publicText(err))
+		v.Causes = append(v.Causes, admission.Cause{Field: field(a.name, text), Message: text})
 		public = append(public, publicText(err))
 	}
 	v.Public = strings.Join(public, "; ")
-	if alone {
+	if a.untried != "" {
 		v.Public = "judged alone: " + v.Public
 	}
-	return v
-}
-
-// showsOther reports whether a text is about the other ConfigMap, whose content is not
-// shown: whoever asks has not got it, and need not be an API server.
-func (g *guard) showsOther(name types.NamespacedName, text string) bool {
-	other := g.counterpart(name)
-	return other != name && other.Name != "" && strings.Contains(text, other.String()+":")
 }
 
 // field is the field of the ConfigMap that an error is about, whose place begins with

@@ -163,7 +163,10 @@ func (r *reader) judge(ctx context.Context, known string, docs documents, mixed 
 		return nil, "", err
 	}
 	asked.err = findings.Err()
-	if asked.err != nil && (snapshot == nil || asked.record != digest) {
+	// Only a start takes over what another version has accepted: while an upgrade goes on,
+	// servers of the version before must keep what they serve, and not follow the new ones'
+	// record to what they cannot render.
+	if asked.err != nil && (snapshot == nil || asked.record != digest || known != "") {
 		r.refused = asked
 		return r.refuse(ctx, known, digest, asked.err, next)
 	}
@@ -193,7 +196,7 @@ func (r *reader) refuse(ctx context.Context, known, digest string, reason error,
 	if known != "" && !next.recorded {
 		return nil, "", reason
 	}
-	snapshot, err := r.fallBack(ctx, next)
+	snapshot, err := r.fallBack(ctx, known, next)
 	if err != nil {
 		return nil, "", err
 	}
@@ -204,8 +207,9 @@ func (r *reader) refuse(ctx context.Context, known, digest string, reason error,
 }
 
 // fallBack returns what is recorded; nil when there is nothing that is not in force
-// already. The error is that of ctx.
-func (r *reader) fallBack(ctx context.Context, next *standing) (*inject.Snapshot, error) {
+// already, or what this version refuses while it has something else in force. The error
+// is that of ctx.
+func (r *reader) fallBack(ctx context.Context, known string, next *standing) (*inject.Snapshot, error) {
 	record, err := r.records.best()
 	if err != nil {
 		next.unusable = err
@@ -229,6 +233,9 @@ func (r *reader) fallBack(ctx context.Context, next *standing) (*inject.Snapshot
 	if snapshot == nil {
 		asked.err = fmt.Errorf("the configuration that was recorded at %s cannot be compiled by this version: %w", record.Since.Format(time.RFC3339), public(findings.Err()))
 		r.useless, next.unusable = asked, asked.err
+		return nil, nil
+	}
+	if known != "" && len(findings.Errors) > 0 {
 		return nil, nil
 	}
 	next.inForce, next.recorded, next.mixed, next.tolerated = record, true, false, public(findings.Err())

@@ -3,14 +3,17 @@
 package chartscenarios
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // template writes a template that is given with Helm's --set-file.
@@ -69,11 +72,12 @@ func upgradeNextVersion(s *scenario) {
 		s.inForce("two")
 		s.must(cluster.RolledOut(s.ctx, s.namespace, s.release))
 	})
-	// From now on the new servers judge what is stamped for them.
+	// From now on the new servers judge what is stamped for them, as soon as the API
+	// server has let go of its connections to the old ones.
 	patch, err := json.Marshal(map[string]any{"data": map[string]string{"config": "policy: perhaps"}})
 	s.must(err)
-	_, err = cluster.Client.CoreV1().ConfigMaps(s.namespace).Patch(s.ctx, s.release, types.MergePatchType, patch, metav1.PatchOptions{})
-	if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "policy") {
-		s.Errorf("a bad edit: %v", err)
-	}
+	s.must(wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, stepLimit, true, func(ctx context.Context) (bool, error) {
+		_, err := cluster.Client.CoreV1().ConfigMaps(s.namespace).Patch(ctx, s.release, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "policy"), nil
+	}))
 }

@@ -124,6 +124,27 @@ func TestStopWhileNothingIsInForce(t *testing.T) {
 	}
 }
 
+// While an upgrade goes on, the servers of the version before see what the new ones
+// accept and record. They keep what they serve when they cannot render that.
+func TestRunningServersKeepWhatTheyServe(t *testing.T) {
+	s := newSite(t)
+	s.publish("last-good", recordFiles(t, goodConfig, goodValues))
+	i := start(t, s, "--lastGoodDir="+s.path("last-good"))
+	i.waitReady()
+	s.publish("last-good", recordFiles(t, failsOnEveryPod, goodValues))
+	s.publish("inject", map[string]string{"config": failsOnEveryPod, "values": goodValues})
+	eventually(t, "the next version's configuration refused", func() bool {
+		_, metrics := i.get("/metrics")
+		return strings.Contains(metrics, `sidecar_injector_last_reload_successful{what="configuration"} 0`)
+	})
+	if got := i.mark(); got != "one" {
+		t.Errorf("marked %q", got)
+	}
+	if _, body := i.get("/readyz"); strings.Contains(body, "this version would refuse it") {
+		t.Errorf("/readyz says %s", body)
+	}
+}
+
 // A version that refuses what another one accepted serves it all the same, and says so.
 func TestUpgradeToAStricterVersion(t *testing.T) {
 	s := newSite(t)
