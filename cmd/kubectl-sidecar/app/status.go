@@ -25,9 +25,10 @@ func (p *program) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Say how the injector in the cluster is doing",
 		Long: `status looks at the injector that is installed: its replicas, its configuration,
-its certificates and whether the webhook trusts them. It exits with 1 when
-something is wrong. Certificates are read from their Secret; without the right to
-read it, they are left out.`,
+whether that or the last good one is served, its certificates and whether the
+webhook trusts them. It exits with 1 when something is wrong. Certificates are read
+from their Secret, and what is served from the record of the last good configuration;
+without the right to read one of them, it is left out.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "" && output != "json" {
