@@ -44,7 +44,7 @@ func TestDocuments(t *testing.T) {
 				// The cluster is there; the rest of the target is this program.
 				c.Text = "demo --kubeconfig=" + cluster.Kubeconfig
 				_, c.Output, _ = strings.Cut(c.Output, "\n\n") // without the line about the cluster
-				c.Output = "...\n" + c.Output + "...\n" // what an earlier run left is removed first
+				c.Output = "...\n" + c.Output + "...\n"        // what an earlier run left is removed first
 				r.follow(ctx, c)
 			default:
 				continue
