@@ -145,7 +145,7 @@ func (c *configuration) readConfigMaps(ctx context.Context, in objects, server *
 			continue
 		}
 		source := func(key string) config.Source {
-			return config.Source{Name: fmt.Sprintf("configmap %s/%s key %s", m.Namespace, m.Name, key), Data: []byte(m.Data[key])}
+			return config.Source{Name: m.Namespace + "/" + m.Name + ":" + key, Data: []byte(m.Data[key])}
 		}
 		if _, ok := m.Data["config"]; ok {
 			c.sources.Inject = source("config")

@@ -26,8 +26,8 @@ type lastGoodHealth struct {
 }
 
 // lastGood looks at the record of the last good configuration, with the rights of the
-// user.
-func (p *program) lastGood(ctx context.Context, client kubernetes.Interface, c *configuration, h *health) error {
+// user. wrong says that errors of the cluster's configuration are told anyway, in full.
+func (p *program) lastGood(ctx context.Context, client kubernetes.Interface, c *configuration, h *health, wrong bool) error {
 	if c.lastGoodConfigMap == "" {
 		return nil
 	}
@@ -43,11 +43,18 @@ func (p *program) lastGood(ctx context.Context, client kubernetes.Interface, c *
 	case err != nil:
 		return err
 	}
-	h.readLastGood(cm)
+	current := lastgood.Documents{Config: c.sources.Inject.Data, Values: c.sources.Values.Data, Mesh: c.sources.Mesh.Data}
+	told := ""
+	if wrong {
+		told = current.Digest()
+	}
+	h.readLastGood(cm, told)
 	return nil
 }
 
-func (h *health) readLastGood(cm *corev1.ConfigMap) {
+// readLastGood reads the record. told is the digest of documents whose errors are told
+// anyway; empty: of none.
+func (h *health) readLastGood(cm *corev1.ConfigMap, told string) {
 	record, err := lastgood.Decode(cm)
 	switch {
 	case errors.Is(err, lastgood.ErrEmpty):
@@ -60,8 +67,12 @@ func (h *health) readLastGood(cm *corev1.ConfigMap) {
 	g := &lastGoodHealth{Hash: record.Hash, Since: record.Since, Version: record.Version}
 	if r := record.Refused; r != nil {
 		g.Refused, g.RefusedSince = r.Reason, &r.Since
-		h.problem("serving the last good configuration of %s, because the current one is refused since %s: %s",
-			record.Since.UTC().Format(time.RFC3339), r.Since.UTC().Format(time.RFC3339), r.Reason)
+		reason := ": " + r.Reason
+		if told != "" && r.Digest == told {
+			reason = ", see below"
+		}
+		h.problem("serving the last good configuration of %s, because the current one is refused since %s%s",
+			record.Since.UTC().Format(time.RFC3339), r.Since.UTC().Format(time.RFC3339), reason)
 	}
 	h.LastGood = g
 }

@@ -31,6 +31,13 @@ func TestStatusShowsTheRecord(t *testing.T) {
 		cm            *corev1.ConfigMap
 		problem, line string
 	}{
+		"refused, with errors that are told": {
+			record(func(cm *corev1.ConfigMap) {
+				cm.Data["refusedReason"], cm.Data["refusedSince"], cm.Data["refusedDigest"] = "ns/cm:config:1:9: policy: invalid", "2030-02-02T00:00:00Z", "told"
+			}),
+			"serving the last good configuration of 2030-01-02T03:04:05Z, because the current one is refused since 2030-02-02T00:00:00Z, see below",
+			"problem        serving",
+		},
 		"in force": {record(func(*corev1.ConfigMap) {}), "", "last good      abc, accepted by v1, in force since 2030-01-02T03:04:05Z"},
 		"refused": {
 			record(func(cm *corev1.ConfigMap) {
@@ -44,7 +51,7 @@ func TestStatusShowsTheRecord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &health{Injector: "ns/injector", Config: "def"}
-			h.readLastGood(tc.cm)
+			h.readLastGood(tc.cm, "told")
 			problems := strings.Join(h.Problems, " ")
 			if !strings.Contains(problems, tc.problem) || tc.problem == "" && problems != "" {
 				t.Errorf("problems %q", problems)

@@ -79,22 +79,15 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 		return err
 	}
 	h := newHealth(c)
-	if err != nil {
-		h.problem("configuration: %v", err)
-	} else {
-		snapshot, found := c.load(ctx)
-		if snapshot != nil {
-			h.Config = snapshot.Hash()
-		}
-		for _, err := range found.Errors {
-			h.problem("configuration: %v", err)
-		}
-		for _, warning := range found.Warnings {
-			h.Warnings = append(h.Warnings, "configuration: "+warning)
-		}
+	wrong := []error{err} // of the configuration
+	if err == nil {
+		wrong = h.judge(ctx, c)
 	}
-	if err := p.lastGood(ctx, client, c, h); err != nil {
+	if err := p.lastGood(ctx, client, c, h, len(wrong) > 0); err != nil {
 		p.warn("the record of the last good configuration is not looked at: %v", err)
+	}
+	for _, err := range wrong {
+		h.problem("configuration: %v", err)
 	}
 	if err := p.certificates(ctx, client, c, h); err != nil {
 		p.warn("certificates are not looked at: %v", err)
@@ -110,6 +103,18 @@ func (p *program) status(ctx context.Context, revision, format string) error {
 		err = errors.New("something is wrong with the injector")
 	}
 	return err
+}
+
+// judge judges the configuration as the servers do, and returns what is wrong with it.
+func (h *health) judge(ctx context.Context, c *configuration) []error {
+	snapshot, found := c.load(ctx)
+	if snapshot != nil {
+		h.Config = snapshot.Hash()
+	}
+	for _, warning := range found.Warnings {
+		h.Warnings = append(h.Warnings, "configuration: "+warning)
+	}
+	return found.Errors
 }
 
 func newHealth(c *configuration) *health {
