@@ -38,6 +38,7 @@ type install struct {
 	files              []string // values files, relative to the chart
 	set                []string // --set
 	setString          map[string]string
+	setJSON            []string // --set-json
 }
 
 // object is one rendered object and the text it came from.
@@ -79,6 +80,11 @@ func (in install) texts(t testing.TB) (map[string]string, error) {
 	for _, s := range in.set {
 		if err := strvals.ParseInto(s, values); err != nil {
 			t.Fatalf("--set %s: %v", s, err)
+		}
+	}
+	for _, s := range in.setJSON {
+		if err := strvals.ParseJSON(s, values); err != nil {
+			t.Fatalf("--set-json %s: %v", s, err)
 		}
 	}
 	for path, text := range in.setString {
