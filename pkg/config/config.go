@@ -110,7 +110,12 @@ type Config struct {
 	Notes []string
 
 	hash string
+	// valuesLength is the length of the values' text, in bytes.
+	valuesLength int
 }
+
+// ValuesLength returns how long the text of the chart values is, in bytes.
+func (c *Config) ValuesLength() int { return c.valuesLength }
 
 // Hash returns the SHA-256 of the canonical content, in hexadecimal. It does not
 // depend on comments, the order of keys or layout.

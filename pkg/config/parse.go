@@ -32,7 +32,7 @@ func ParseContext(ctx context.Context, s Sources) (*Config, error) {
 	}
 
 	c := parseInject(s.Inject, inject)
-	c.Values = parseValues(s.Values, values)
+	c.Values, c.valuesLength = parseValues(s.Values, values), len(s.Values.Data)
 	if c.Dialect == Classic {
 		c.ClassicMesh = parseClassicMesh(s.Mesh, mesh)
 	} else {

@@ -20,6 +20,9 @@
 //
 // All steps share one budget, budget.go: they end when their caller has gone.
 //
+// [Load] judges a configuration before it is used: judge.go has its templates tried on
+// the pods of samples.go (trial.go), and looks for fields that no pod has (fields.go).
+//
 // classic.go has the same for the classic dialect, uninject.go the reverse.
 //
 // # Sharing

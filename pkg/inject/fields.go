@@ -97,8 +97,13 @@ func (s *Snapshot) placeOfKey(template, key string) config.Place {
 // maxListedFields is how many fields a message lists.
 const maxListedFields = 40
 
-// suggestion says what was probably meant by an unknown field.
+// suggestion says what was probably meant by an unknown field, and what to do if it was
+// not.
 func suggestion(u podmodel.Unknown) string {
+	return meant(u) + fmt.Sprintf(" (a field of a newer version of Kubernetes is to be listed in additionalFields: %s)", cut.Line(u.Plain, maxDetail))
+}
+
+func meant(u podmodel.Unknown) string {
 	in := u.Within[len(u.Within)-1]
 	names := fieldNames(in)
 	if near := nearest.Of(u.Name, names); near != "" {
@@ -114,12 +119,11 @@ func suggestion(u podmodel.Unknown) string {
 			return fmt.Sprintf(", it belongs %s", levels(u, i))
 		}
 	}
-	const newer = "; if a newer version of Kubernetes has it, name it in additionalFields: "
 	if len(names) > maxListedFields || len(names) == 0 {
-		return newer + u.Plain
+		return ""
 	}
 	slices.Sort(names)
-	return ", there are " + strings.Join(names, ", ") + newer + u.Plain
+	return ", there are " + strings.Join(names, ", ")
 }
 
 // levels says which of the objects around an unknown field the number i is.

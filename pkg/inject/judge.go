@@ -17,7 +17,15 @@ func (s *Snapshot) judge(ctx context.Context, f *Findings) {
 	j := &judge{s: s, ctx: ctx, found: f, said: map[string]bool{}}
 	j.defaults()
 	for _, name := range s.otherTemplates() {
+		if j.cost > maxCost {
+			j.untried = append(j.untried, name)
+			continue
+		}
 		j.other(name)
+	}
+	if n := len(j.untried); n > 0 {
+		text := fmt.Sprintf("%d templates were not tried, from %q on: trying all of them on sample pods would take too long", n, j.untried[0])
+		f.warn(text, text)
 	}
 	if err := ctx.Err(); err != nil {
 		f.Errors = append(f.Errors, j.over(err))
@@ -31,22 +39,43 @@ type judge struct {
 	said  map[string]bool // texts
 	// last is what was tried last.
 	last string
-	// attempts is how many there were.
-	attempts int
+	// cost is what the attempts so far have cost, by estimate.
+	cost int
+	// untried are the templates that would have cost too much.
+	untried []string
 }
 
-// maxAttempts is how many attempts are made with all samples: with eleven samples,
-// the defaults and forty-four templates more. The templates that come then are tried on
-// the first sample alone.
-const maxAttempts = 500
+// An attempt costs one for each costUnit bytes of its templates' text, and of the chart
+// values, which any template may go through: a tenth of a millisecond or a few of them. It is
+// estimated, not measured, so that a busy machine finds the same.
+const (
+	costUnit = 16 << 10
+	// maxCostOfAll is what attempts with all samples may cost: 20 templates of 40 KiB, or 50
+	// small ones. Then each template is tried on the first sample alone.
+	maxCostOfAll = 500
+	// maxCost is what all attempts may cost: with the largest values that there may be, two
+	// or three seconds, of the ten that a loading has. Other templates are not tried.
+	maxCost = 1000
+)
 
-// try makes an attempt with each sample. It ends early with the context.
+// costOf estimates what one attempt with a template costs.
+func (j *judge) costOf(templates []string) int {
+	bytes := j.s.config.ValuesLength()
+	for _, name := range templates {
+		bytes += len(j.s.config.Templates[name])
+	}
+	return 1 + bytes/costUnit
+}
+
+// try makes an attempt with each sample. It ends early with the context, or when it costs
+// too much.
 func (j *judge) try(templates []string, samples []*sample) (out []*attempt) {
+	cost := j.costOf(templates)
 	for _, sample := range samples {
-		if j.ctx.Err() != nil || j.attempts > maxAttempts && len(out) > 0 {
+		if j.ctx.Err() != nil || j.cost > maxCostOfAll && len(out) > 0 {
 			break
 		}
-		j.attempts++
+		j.cost += cost
 		j.last = fmt.Sprintf("the default templates on the sample pod %q", sample.name)
 		if templates != nil {
 			j.last = fmt.Sprintf("template %q on the sample pod %q", templates[len(templates)-1], sample.name)
@@ -106,7 +135,9 @@ func (j *judge) other(name string) {
 			least, some = every, others
 		}
 	}
-	j.tell(least, true)
+	// Of a template that was tried on the first sample alone, nobody knows what it does to
+	// others.
+	j.tell(least, len(alone) > 1)
 	j.fields(alone)
 	j.tell(some, false)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 	"github.com/sidecar-injector/istio-sidecar-injector/pkg/inject"
 )
 
@@ -34,7 +35,7 @@ func TestWhatTemplatesMustNotRender(t *testing.T) {
 		"of the pod's spec":   {withContainer("    volumes: []"), `spec.containers[proxy].volumes: Kubernetes has no such field, it belongs under "spec"`, true},
 		"one level down":      {withContainer("    runAsUser: 1"), `spec.containers[proxy].runAsUser: Kubernetes has no such field, it belongs under "securityContext"`, true},
 		"within":              {withContainer("    securityContext:", "      capabilities:", "        ads: [A]"), `spec.containers[proxy].securityContext.capabilities.ads: Kubernetes has no such field, did you mean "add"?`, true},
-		"from nowhere":        {"kindness: high\n", `kindness: Kubernetes has no such field, there are apiVersion, kind, metadata, spec, status; if a newer version of Kubernetes has it, name it in additionalFields: kindness`, true},
+		"from nowhere":        {"kindness: high\n", `kindness: Kubernetes has no such field, there are apiVersion, kind, metadata, spec, status (a field of a newer version of Kubernetes is to be listed in additionalFields: kindness)`, true},
 		"a generated name":    {withContainer("    {{ print \"no\" \"thing\" }}: 1"), `config.yaml:4:5: template "sidecar": spec.containers[proxy].nothing: Kubernetes has no such field`, true},
 		"no value":            {withContainer("    workingDir: {{ .Values.globl.hub }}"), `config.yaml:8:24: template "sidecar" at .Values.globl.hub: gives <no value>`, true},
 		"no value in an item": {withContainer("    args: [a, '{{ .Values.x }}']"), `template "sidecar" at .Values.x: gives <no value>`, true},
@@ -119,6 +120,30 @@ func TestPublicWordsOfATrial(t *testing.T) {
 		public := strings.Join(append(texts, found.PublicWarnings()...), "\n")
 		if strings.Contains(strings.ToLower(public), "s3") || !strings.Contains(public, want) {
 			t.Errorf("%s: got %s\nwant %s", template, public, want)
+		}
+	}
+}
+
+// The largest configurations are judged in the time that they have: not every template of
+// many is tried on every sample, and none is refused for that.
+func TestTrialsOfManyTemplates(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("policy: enabled\ndefaultTemplates: [t0]\ntemplates:\n")
+	for i := range 199 {
+		fmt.Fprintf(&b, "  t%d: |\n    metadata: {annotations: {a: %q}}\n", i, strings.Repeat("x", 4000))
+	}
+	fmt.Fprintf(&b, "  zz: |\n%s", indented("{{ if not .Spec.InitContainers }}{{ fail \"no\" }}{{ end }}"))
+	values := config.Source{Name: "values", Data: []byte("a: " + strings.Repeat("x", 900_000))}
+	for name, src := range map[string]config.Sources{"small values": sources(b.String()), "large values": sources(b.String())} {
+		if name == "large values" {
+			src.Values = values
+		}
+		s, found := inject.Load(t.Context(), src, inject.Options{})
+		if s == nil || found.Err() != nil {
+			t.Errorf("%s: refused: %.300v", name, found.Err())
+		}
+		if untried := strings.Contains(strings.Join(found.Warnings, "\n"), "templates were not tried, from "); untried != (name == "large values") {
+			t.Errorf("%s: warnings %.300q", name, found.Warnings)
 		}
 	}
 }
