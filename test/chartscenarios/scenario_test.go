@@ -49,6 +49,7 @@ func TestScenarios(t *testing.T) {
 		{"upgrade-previous", upgradePrevious},
 		{"upgrade-helm3-to-helm4", upgradeHelm3ToHelm4},
 		{"upgrade-bad-stopped", upgradeBadStopped},
+		{"upgrade-bad-stopped-helm4", withHelm4(upgradeBadStopped)},
 		{"upgrade-bad-refused", upgradeBadRefused},
 		{"upgrade-bad-refused-helm4", withHelm4(upgradeBadRefused)},
 		{"upgrade-next-version", upgradeNextVersion},
