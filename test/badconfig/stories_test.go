@@ -44,6 +44,9 @@ func upgradeWithFunction(ctx context.Context, s *site, t *testing.T) {
 			err = s.rolledOut(ctx)
 		}
 		if err == nil {
+			err = s.until(ctx, readyLimit, func() error { return s.alone(ctx) })
+		}
+		if err == nil {
 			err = s.takes(ctx, next)
 		}
 		if err == nil {
@@ -70,6 +73,16 @@ func upgradeWithFunction(ctx context.Context, s *site, t *testing.T) {
 		t.Errorf("a template that the servers cannot parse, and that is for them, is answered with %v", err)
 	}
 	step("newer", needs("newer"))
+}
+
+// alone is nil when no server is left of those that were replaced: one that is told to
+// stop still answers for some seconds.
+func (s *site) alone(ctx context.Context) error {
+	pods, err := s.lab.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: serverPods})
+	if err == nil && len(pods.Items) != replicas {
+		err = fmt.Errorf("there are %d servers, with those that stop", len(pods.Items))
+	}
+	return err
 }
 
 // firstInstallation: where there is nothing good to serve, the servers say why they
