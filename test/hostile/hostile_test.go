@@ -147,6 +147,7 @@ func TestHostile(t *testing.T) {
 		r := &run{t: t, program: filepath.Join(root, "bin", "sidecar-injector"), setup: setups[0], sum: &sum, mounted: true}
 		defer r.close()
 		r.all(configurationCases())
+		r.all(reviewCases())
 	})
 	sum.report(t)
 }
