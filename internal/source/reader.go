@@ -236,6 +236,8 @@ func (r *reader) fallBack(ctx context.Context, known string, next *standing) (*i
 		return nil, nil
 	}
 	if known != "" && len(findings.Errors) > 0 {
+		asked.err = fmt.Errorf("the configuration that was recorded at %s by version %s is refused by this version, so what is in force stays: %w", record.Since.Format(time.RFC3339), record.Version, public(findings.Err()))
+		r.useless, next.unusable = asked, asked.err
 		return nil, nil
 	}
 	next.inForce, next.recorded, next.mixed, next.tolerated = record, true, false, public(findings.Err())

@@ -207,6 +207,33 @@ func TestARecordOfAnotherLanguage(t *testing.T) {
 	}
 }
 
+// A server that serves the record keeps it when another version records what this one
+// refuses, says so, and does not compile that at every look.
+func TestARecordThatThisVersionRefuses(t *testing.T) {
+	rig := newRecordRig(t)
+	rig.meshes(1, "")
+	rig.breaks()
+	rig.recordsSet(3)
+	rig.wants("a start", "33", "policy")
+	strict := strings.Replace(set(4)["config"], "metadata:", `{{ fail "not with this version" }}`+"\n    metadata:", 1)
+	rig.records(strict, set(4)["values"], set(4)["mesh"], time.Unix(4, 0))
+	rig.wants("another version records", "33", "policy")
+	if open := fmt.Sprint(rig.troubles.Open()); open != "["+refusedTrouble+" "+unusableTrouble+"]" || !strings.Contains(rig.log.String(), "by version v0 is refused by this version, so what is in force stays") {
+		t.Errorf("troubles %s\n%s", open, rig.log.String())
+	}
+	judgedAt := rig.r.useless.at
+	rig.clock.Step(10 * time.Second)
+	rig.wants("the next look", "33", "policy")
+	if !rig.r.useless.at.Equal(judgedAt) {
+		t.Error("it was judged again at the next look")
+	}
+	rig.recordsSet(5)
+	rig.wants("and then a good one", "55", "policy")
+	if open := fmt.Sprint(rig.troubles.Open()); open != "["+refusedTrouble+"]" {
+		t.Errorf("troubles %s", open)
+	}
+}
+
 // What was refused is not compiled at every look, and is judged again in time.
 func TestRefusedDocumentsAreNotJudgedAtEveryLook(t *testing.T) {
 	rig := newRecordRig(t)
