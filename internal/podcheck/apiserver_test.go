@@ -22,14 +22,14 @@ import (
 )
 
 // How many pods an API server is asked about, and of those that it refuses, the least
-// that Check must find, of 100. The others need what Check leaves out, see its package comment.
+// that it must find, of 100. The others need what problemsOf leaves out, see its package comment.
 const (
 	pods  = 6000
 	short = 1000
 	least = 90
 )
 
-// Whatever a real API server accepts, Check finds nothing wrong with; and it finds most
+// Whatever a real API server accepts, problemsOf finds nothing wrong with; and it finds most
 // of what the API server refuses.
 func TestAgainstAPIServer(t *testing.T) {
 	create := connect(t)
@@ -48,7 +48,7 @@ func TestAgainstAPIServer(t *testing.T) {
 		for range 1 + r.IntN(2) {
 			mutate(r, reflect.ValueOf(pod).Elem())
 		}
-		problems := Check(pod)
+		problems := problemsOf(pod)
 		switch err := create(pod.DeepCopy()); {
 		case err == nil:
 			accepted++

@@ -34,8 +34,10 @@ func (c *check) containers() {
 			name string
 			set  bool
 		}{
-			{"lifecycle", ctr.Lifecycle != nil}, {"livenessProbe", ctr.LivenessProbe != nil},
-			{"readinessProbe", ctr.ReadinessProbe != nil}, {"startupProbe", ctr.StartupProbe != nil},
+			{"lifecycle", ctr.Lifecycle != nil},
+			{"livenessProbe", ctr.LivenessProbe != nil},
+			{"readinessProbe", ctr.ReadinessProbe != nil},
+			{"startupProbe", ctr.StartupProbe != nil},
 		} {
 			if f.set {
 				c.add(p.child(f.name), nil, "may not be set for an init container without restartPolicy: Always")

@@ -7,10 +7,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Images returns the images that no kubelet can parse. An API server accepts such a
+// unreadable returns the images that no kubelet can parse. An API server accepts such a
 // pod, and it never starts: InvalidImageName. Images that are empty or have blanks around
-// them are left to Check.
-func Images(pod *corev1.Pod) []Problem {
+// them are left to problemsOf.
+func unreadable(pod *corev1.Pod) []Problem {
 	c := &check{pod: pod}
 	for list, containers := range map[string][]corev1.Container{"spec.initContainers": pod.Spec.InitContainers, "spec.containers": pod.Spec.Containers} {
 		for i := range containers {

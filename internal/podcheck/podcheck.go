@@ -34,8 +34,8 @@ type Problem struct {
 	Text string
 }
 
-// Check returns what an API server refuses in a pod that is to be created.
-func Check(pod *corev1.Pod) []Problem {
+// problemsOf returns what an API server refuses in a pod that is to be created.
+func problemsOf(pod *corev1.Pod) []Problem {
 	c := &check{pod: pod}
 	c.meta()
 	c.spec()
@@ -46,12 +46,12 @@ func Check(pod *corev1.Pod) []Problem {
 
 // Added returns the problems of a pod that it had not before.
 func Added(before, after *corev1.Pod) []Problem {
-	return without(Check(after), Check(before))
+	return without(problemsOf(after), problemsOf(before))
 }
 
-// AddedImages is Added for [Images].
+// AddedImages is Added for images that no kubelet can read.
 func AddedImages(before, after *corev1.Pod) []Problem {
-	return without(Images(after), Images(before))
+	return without(unreadable(after), unreadable(before))
 }
 
 // without returns the problems that are not among others. The place of one in a list

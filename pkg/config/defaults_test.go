@@ -1,10 +1,11 @@
 package config
 
 import (
-	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/internal/nearest"
 )
 
 // What a template of the classic dialect sees of a mesh that says nothing: the

@@ -65,7 +65,7 @@ func load(ctx context.Context, sources config.Sources, o Options) (*Snapshot, Fi
 		f.Errors = append(f.Errors, templateErrors(ctx, cfg, o)...)
 		return nil, f
 	}
-	s, err := CompileContext(ctx, cfg, o)
+	s, err := compile(ctx, cfg, o, render.Limits{})
 	if err != nil {
 		f.Errors = each(err)
 		return nil, f

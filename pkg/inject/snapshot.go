@@ -43,13 +43,7 @@ type Snapshot struct {
 // Compile makes a snapshot. The error names every template that cannot be
 // compiled, with file and line.
 func Compile(cfg *config.Config, o Options) (*Snapshot, error) {
-	return CompileContext(context.Background(), cfg, o)
-}
-
-// CompileContext is Compile, which ends with an error of the context when that ends
-// before.
-func CompileContext(ctx context.Context, cfg *config.Config, o Options) (*Snapshot, error) {
-	return compile(ctx, cfg, o, render.Limits{})
+	return compile(context.Background(), cfg, o, render.Limits{})
 }
 
 // CompileWithLimits is Compile with limits of one's own on the execution of
