@@ -20,7 +20,7 @@ CLUSTER   = scripts/cluster/embedded-cluster
 FIGURES   = $(CURDIR)/bin/figures
 
 .DELETE_ON_ERROR:
-.PHONY: help build unit lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-config podcheck hostile image push demo kind kubeconfig down clean tools FORCE
+.PHONY: help build unit mistakes lint licences licences-update reproducible reproducible-short vulnerabilities test integration conformance fuzz mutants e2e e2e-rotation e2e-certjob e2e-heal e2e-rbac e2e-config podcheck hostile image push demo kind kubeconfig down clean tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,7 +134,10 @@ test: lint licences reproducible-short unit race-short conformance chart integra
 	@test -n "$$CONFORMANCE" || echo "test: skipped the conformance corpora, because CONFORMANCE names no folder"
 	@echo "test: all passed"
 
-unit: ## unit tests of every module
+mistakes: ## 60 mistakes and more in configurations, each with the exact message and the place that it names
+	@$(GO) test -count=1 -v ./test/mistakes | awk '/^mistakes: / { print } /^ *--- FAIL|^FAIL|_test.go:/ { print; failed = 1 } END { exit failed }'
+
+unit: mistakes ## unit tests of every module
 	$(GO) test ./...
 	cd scripts/tools && $(GO) test ./...
 	cd scripts/cluster && $(GO) test ./...

@@ -33,3 +33,10 @@ func common(a, b string) (n int) {
 	}
 	return n
 }
+
+// Like reports whether two names are alike: one may be the other one misspelled, or they
+// begin with the same letters, half of the shorter one and three at least.
+func Like(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return distance(a, b) <= most && max(len(a), len(b)) > 2*most || common(a, b) >= max(3, min(len(a), len(b))/2)
+}

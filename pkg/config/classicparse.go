@@ -58,7 +58,7 @@ func parseClassicMesh(s Source, r *report) *ClassicMesh {
 		case isNull(v):
 		case key == "defaultConfig":
 			if v.Kind != yaml.MappingNode {
-				r.errorf(k, key, "found %s, but it must be a mapping", kindOf(v))
+				r.errorf(where(k, v), key, "found %s, but it must be a mapping", kindOf(v))
 				return
 			}
 			pairs(v, key+".", r, func(sub string, k, v *yaml.Node) {

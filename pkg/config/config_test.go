@@ -109,10 +109,10 @@ func TestParseErrors(t *testing.T) {
 		"bad label":          {minimal + "neverInjectSelector: [{matchLabels: {app: 'a b'}}]\n", "", "", "config:4:23: neverInjectSelector[0]: not a label selector"},
 		"odd key":            {minimal + "? [a]\n: b\n", "", "", "found a list as a key, but keys must be strings"},
 		"mesh a list":        {minimal, "[]", "", "mesh:1:1: found a list"},
-		"proxy config":       {minimal, "defaultConfig: 7", "", "mesh:1:1: defaultConfig: found the number 7, but it must be a mapping"},
+		"proxy config":       {minimal, "defaultConfig: 7", "", "mesh:1:16: defaultConfig: found the number 7, but it must be a mapping"},
 		"allowed":            {minimal + "allowedAnnotations: ['*a']\n", "", "", `config:4:22: allowedAnnotations[0]: invalid value "*a", must be a name, or the beginning of names with a * at its end`},
 		"allowed, classic":   {"policy: enabled\ntemplate: x\nallowedOverrides: []\n", "", "", "config:3:1: allowedOverrides: has no meaning in the classic dialect"},
-		"enum":               {minimal, "defaultConfig: {interceptionMode: MAYBE}", "", `mesh:1:35: defaultConfig.interceptionMode: found the string "MAYBE": invalid value for enum`},
+		"enum":               {minimal, "defaultConfig: {interceptionMode: MAYBE}", "", `mesh:1:35: defaultConfig.interceptionMode: invalid value "MAYBE", must be one of REDIRECT, TPROXY, NONE`},
 		"negative":           {minimal, "defaultConfig: {concurrency: -1}", "", "mesh:1:30: defaultConfig.concurrency: invalid value -1, must not be negative"},
 		"duration":           {minimal, "defaultConfig: {drainDuration: -5s}", "", "mesh:1:32: defaultConfig.drainDuration: invalid value -5s"},
 		"empty path":         {minimal, "defaultConfig: {configPath: '', binaryPath: ''}", "", "mesh:1:29: defaultConfig.configPath: must not be empty"},
@@ -124,7 +124,7 @@ func TestParseErrors(t *testing.T) {
 		"classic enum":       {"policy: enabled\ntemplate: x\n", "defaultConfig: {interceptionMode: NO}", "", `must be one of ["REDIRECT" "TPROXY"]`},
 		"classic port":       {"policy: enabled\ntemplate: x\n", "proxyListenPort: many", "", "mesh:1:18: proxyListenPort: found the string \"many\": must be a whole number"},
 		"classic range":      {"policy: enabled\ntemplate: x\n", "\nproxyListenPort: -1", "", "mesh:2:18: proxyListenPort: invalid value -1"},
-		"classic proxy":      {"policy: enabled\ntemplate: x\n", "defaultConfig: x", "", "mesh:1:1: defaultConfig: found the string"},
+		"classic proxy":      {"policy: enabled\ntemplate: x\n", "defaultConfig: x", "", "mesh:1:16: defaultConfig: found the string"},
 		"classic bool":       {"policy: enabled\ntemplate: x\n", "enableTracing: x", "", "must be true or false"},
 	} {
 		t.Run(name, func(t *testing.T) {

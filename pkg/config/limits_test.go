@@ -195,11 +195,11 @@ func TestPublicErrorsHoldNoValues(t *testing.T) {
 	}{
 		"policy":       {[3]string{"policy: " + s + "\ntemplates: {sidecar: x}\n"}, `config:1:9: policy: invalid value (not shown), must be "enabled" or "disabled"`},
 		"kind":         {[3]string{minimal + "defaultTemplates: " + s + "\n"}, "config:4:19: defaultTemplates: found a string, but it must be a list of names"},
-		"number":       {[3]string{minimal, "defaultConfig: 77123", ""}, "mesh:1:1: defaultConfig: found a number, but it must be a mapping"},
+		"number":       {[3]string{minimal, "defaultConfig: 77123", ""}, "mesh:1:16: defaultConfig: found a number, but it must be a mapping"},
 		"template":     {[3]string{minimal + "defaultTemplates: [" + s + "]\n"}, "config:4:20: defaultTemplates[0]: there is no template named (not shown); templates are sidecar"},
 		"selector":     {[3]string{minimal + "neverInjectSelector: [{matchLabels: {app: 'a " + s + "'}}]\n"}, "config:4:23: neverInjectSelector[0]: not a label selector"},
 		"allowed":      {[3]string{minimal + "allowedAnnotations: ['*" + s + "']\n"}, "config:4:22: allowedAnnotations[0]: invalid value (not shown), must be a name"},
-		"enum":         {[3]string{minimal, "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1:35: defaultConfig.interceptionMode: found a string, which this field does not take"},
+		"enum":         {[3]string{minimal, "defaultConfig: {interceptionMode: " + s + "}", ""}, "mesh:1:35: defaultConfig.interceptionMode: invalid value (not shown), must be one of REDIRECT, TPROXY, NONE"},
 		"address":      {[3]string{minimal, "defaultConfig: {discoveryAddress: " + s + "}", ""}, "mesh:1:35: defaultConfig.discoveryAddress: invalid value (not shown), must be host:port"},
 		"port":         {[3]string{minimal, "proxyListenPort: 77123", ""}, "mesh:1:18: proxyListenPort: invalid value (not shown), must be a port from 0 to 65535"},
 		"anchor":       {[3]string{minimal, "", "a: *" + s}, "values:1:4: not valid YAML: an anchor is wrong"},

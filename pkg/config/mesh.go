@@ -89,7 +89,7 @@ func parseMesh(s Source, r *report) *meshconfig.MeshConfig {
 		case isNull(v):
 		case key == "defaultConfig" || key == "default_config":
 			if v.Kind != yaml.MappingNode {
-				r.errorf(k, key, "found %s, but it must be a mapping", kindOf(v))
+				r.errorf(where(k, v), key, "found %s, but it must be a mapping", kindOf(v))
 				return
 			}
 			overlayProxyFields(mesh.DefaultConfig, v, key+".", r)

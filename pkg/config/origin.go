@@ -18,6 +18,8 @@ type Origin struct {
 	// literal says that each line of the text is one of the file, from line on, with
 	// column-1 blanks before it.
 	literal bool
+	// whole says that the text is the file.
+	whole bool
 	// raw is the value as it is written in the file and value what it says, where the
 	// two are laid out differently: in quotes, or folded.
 	raw, value string
@@ -28,7 +30,7 @@ type Origin struct {
 
 // FileOrigin is a text that is a whole file.
 func FileOrigin(file string) Origin {
-	return Origin{file: file, line: 1, column: 1, literal: true}
+	return Origin{file: file, line: 1, column: 1, literal: true, whole: true}
 }
 
 // ArgumentOrigin is a text that was given on a command line, by a flag that is named
@@ -104,6 +106,8 @@ func (o Origin) Start() Place {
 func (o Origin) Place(line, column int) Place {
 	switch {
 	case o.line == 0:
+		return o.outward(Place{File: o.file})
+	case line == 0 && o.whole:
 		return o.outward(Place{File: o.file})
 	case line == 0:
 		return o.outward(Place{o.file, o.line, 0})

@@ -157,7 +157,7 @@ func TestPlacesWithoutLines(t *testing.T) {
 		"f":              Origin{file: "f"}.Place(3, 4),
 		"f:2":            NodeOrigin("f", "a:\n  b: c\n", &yaml.Node{Kind: yaml.ScalarNode, Value: "other", Line: 2, Column: 6}).Place(1, 3),
 		"f:3":            FileOrigin("f").Place(3, 0),
-		"f:1":            FileOrigin("f").Place(0, 0),
+		"g":              FileOrigin("g").Place(0, 0),
 		"--set-file a.b": ArgumentOrigin("--set-file a.b").Place(1, 2),
 	} {
 		if got.String() != want {

@@ -51,6 +51,10 @@ func overlayField(msg protoreflect.Message, key, path string, k, v *yaml.Node, r
 		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, one.Interface())
 	}
 	if err != nil {
+		if wrong := unknownName(field, v, path); wrong != nil {
+			r.errorf(wrong.node, wrong.path, "invalid value %s, must be one of %s", shown("%.60q", wrong.node.Value), wrong.choices)
+			return
+		}
 		r.errorf(where(k, v), path, "found %s%s", kindOf(v), problemOf(protoProblem(err)))
 		return
 	}

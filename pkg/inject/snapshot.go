@@ -120,6 +120,13 @@ func (s *Snapshot) compileTemplates(ctx context.Context, language *render.Langua
 			return err // before there is more of it
 		}
 	}
+	slices.SortStableFunc(errs, func(a, b error) int {
+		var first, second *render.Error
+		if !errors.As(a, &first) || !errors.As(b, &second) || first.File != second.File {
+			return 0
+		}
+		return first.Line - second.Line
+	})
 	return errors.Join(errs...)
 }
 

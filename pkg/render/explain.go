@@ -164,7 +164,11 @@ func (l *Language) undefined(problem string) string {
 	known := append(l.Functions(), builtins()...)
 	slices.Sort(known)
 	known = slices.Compact(known)
-	return problem + meant("", name, known) + "; known functions are " + nearest.List(name, known, maxNamed)
+	near := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !nearest.Like(name, k) })
+	if len(near) == 0 {
+		return problem + "; docs/templates.md has the functions that there are"
+	}
+	return problem + meant("", name, known) + "; known functions are " + nearest.List(name, near, maxNamed) + "; docs/templates.md has all"
 }
 
 // builtins are the functions of text/template that no language has for itself.

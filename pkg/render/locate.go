@@ -102,7 +102,8 @@ func openBlock(text, left, right string) (at int, block string, unclosed int) {
 		}
 		begin := offset + i
 		inside, after, ok := action(text[begin+len(left):], right)
-		if !ok {
+		// One that is forgotten to be closed goes on to the end of the next one.
+		if !ok || strings.Contains(inside, left) {
 			unclosed = begin
 			break
 		}
@@ -131,8 +132,12 @@ func (e *Error) locateAt(t *Template, offset int) {
 // locate sets the place to that of a line and column of the template; 0 when they are
 // not known.
 func (e *Error) locate(t *Template, line, column int) {
-	if e.Place = t.origin.Place(line, column); e.File == "" {
+	e.Place = t.origin.Place(line, column)
+	switch {
+	case e.File == "":
 		e.Line, e.Column = line, column
+	case line == 0:
+		e.Place = t.origin.Start()
 	}
 }
 

@@ -37,7 +37,7 @@ type Template struct {
 func (t *Template) Name() string { return t.name }
 
 // Place is where the template begins in the file that it was given in.
-func (t *Template) Place() config.Place { return t.origin.Place(0, 0) }
+func (t *Template) Place() config.Place { return t.origin.Start() }
 
 // Mutates reports whether the template may change maps that it is given, by
 // sprig's set, unset, merge and the like: its data must then be a copy of what

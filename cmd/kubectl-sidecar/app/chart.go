@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmvalues "helm.sh/helm/v3/pkg/cli/values"
@@ -16,6 +17,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/sidecar-injector/istio-sidecar-injector/pkg/config"
 )
 
 // fromChart renders a chart as `helm template` would and looks in the result for
@@ -24,9 +27,18 @@ func (o *options) fromChart(ctx context.Context, namespace string) (*configurati
 	if namespace == "" {
 		namespace = "istio-system"
 	}
-	manifest, err := o.render(ctx, namespace)
+	ch, err := loader.Load(o.chart)
 	if err != nil {
 		return nil, fmt.Errorf("chart %s: %w", o.chart, err)
+	}
+	given := newGiven(o, ch)
+	values, err := o.chartValues()
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", o.chart, err)
+	}
+	manifest, err := o.render(ctx, ch, values, namespace)
+	if err != nil {
+		return nil, given.placed(o.chart, err)
 	}
 	r, err := readRendered(manifest, namespace)
 	if err != nil {
@@ -37,6 +49,15 @@ func (o *options) fromChart(ctx context.Context, namespace string) (*configurati
 		return nil, fmt.Errorf("chart %s: %w", o.chart, err)
 	}
 	c.origin = "chart " + o.chart
+	if err := o.contradictions(c); err != nil {
+		return nil, err
+	}
+	all, err := chartutil.CoalesceValues(ch, values)
+	if err != nil {
+		return nil, fmt.Errorf("chart %s: %w", o.chart, err)
+	}
+	content, _, _ := walk(map[string]any(all), given.prefix+"injectConfig.content")
+	c.from(given, content != nil && content != "")
 	// What the chart lacks may be given beside it.
 	if c.sources.Inject.Name == "" && o.injectConfigFile == "" || c.sources.Mesh.Name == "" && o.meshConfigFile == "" {
 		return nil, fmt.Errorf("chart %s: %w", o.chart, err)
@@ -44,19 +65,46 @@ func (o *options) fromChart(ctx context.Context, namespace string) (*configurati
 	return c, nil
 }
 
-func (o *options) render(ctx context.Context, namespace string) (string, error) {
-	ch, err := loader.Load(o.chart)
-	if err != nil {
-		return "", err
+// contradictions are files that are given beside a chart that makes the same.
+func (o *options) contradictions(c *configuration) error {
+	var errs []error
+	for _, f := range []struct {
+		flag, path, what, leave string
+		source                  config.Source
+	}{
+		{"injectConfigFile", o.injectConfigFile, "the injection configuration", " (or set injectConfig.content with --set-file)", c.sources.Inject},
+		{"meshConfigFile", o.meshConfigFile, "the mesh configuration", "", c.sources.Mesh},
+		{"valuesFile", o.valuesFile, "the values that templates see", " (or set templateValues with --values)", c.sources.Values},
+	} {
+		if f.path != "" && f.source.Name != "" {
+			errs = append(errs, fmt.Errorf("--%s and --chart both give %s: leave one of the two out%s", f.flag, f.what, f.leave))
+		}
 	}
+	return errors.Join(errs...)
+}
+
+// from says of the chart's configuration where its values were given: nobody can open
+// what the chart renders. With content, the injection configuration is a value as a whole.
+func (c *configuration) from(g *given, content bool) {
+	c.sources.Inject.Origins = g.injection(content)
+	c.sources.Mesh.Origins = g.mesh
+	c.sources.Values.Origins = g.templateValues
+	for _, source := range []*config.Source{&c.sources.Inject, &c.sources.Mesh, &c.sources.Values} {
+		source.Name = c.origin
+	}
+}
+
+// chartValues merges values files and flags as helm does.
+func (o *options) chartValues() (map[string]any, error) {
 	// No providers: values files are files, whatever their names look like.
 	values := helmvalues.Options{
-		ValueFiles: o.values, Values: o.set, StringValues: o.setString, FileValues: o.setFile, JSONValues: o.setJSON,
+		ValueFiles: o.values, Values: o.set, StringValues: o.setString,
+		JSONValues: o.setJSON, FileValues: o.setFile, LiteralValues: o.setLiteral,
 	}
-	merged, err := values.MergeValues(nil)
-	if err != nil {
-		return "", err
-	}
+	return values.MergeValues(nil)
+}
+
+func (o *options) render(ctx context.Context, ch *chart.Chart, values map[string]any, namespace string) (string, error) {
 	version, err := chartutil.ParseKubeVersion(o.kubeVersion)
 	if err != nil {
 		return "", fmt.Errorf("invalid --kube-version %q: %w", o.kubeVersion, err)
@@ -65,7 +113,7 @@ func (o *options) render(ctx context.Context, namespace string) (string, error) 
 	install.DryRun, install.ClientOnly, install.Replace = true, true, true
 	install.ReleaseName, install.Namespace = o.releaseName, namespace
 	install.KubeVersion = version
-	release, err := install.RunWithContext(ctx, ch, merged)
+	release, err := install.RunWithContext(ctx, ch, values)
 	if err != nil {
 		return "", err
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"helm.sh/helm/v3/pkg/chart/loader"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -96,7 +97,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func startCluster(t *testing.T, chart string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
 		o := &options{chart: chart, releaseName: "istio-sidecar-injector", kubeVersion: "v1.36.0"}
-		manifest, err := o.render(context.Background(), "istio-system")
+		ch, err := loader.Load(chart)
+		ts.Check(err)
+		manifest, err := o.render(context.Background(), ch, nil, "istio-system")
 		ts.Check(err)
 		s := &apiServer{objects: map[string]map[string]any{}, lists: map[string][]map[string]any{}}
 		s.add(t, manifest, "istio-system")

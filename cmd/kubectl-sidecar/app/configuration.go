@@ -63,14 +63,18 @@ func (p *program) load(ctx context.Context, o *options) (*configuration, error) 
 	}
 	var errs []error
 	for _, f := range []struct {
-		path   string
-		source *config.Source
-	}{{o.injectConfigFile, &c.sources.Inject}, {o.meshConfigFile, &c.sources.Mesh}, {o.valuesFile, &c.sources.Values}} {
+		flag, path string
+		source     *config.Source
+	}{
+		{"injectConfigFile", o.injectConfigFile, &c.sources.Inject}, {"meshConfigFile", o.meshConfigFile, &c.sources.Mesh}, {"valuesFile", o.valuesFile, &c.sources.Values},
+	} {
 		if f.path == "" {
 			continue
 		}
 		data, err := readInput(f.path)
-		errs = append(errs, err)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", f.flag, err))
+		}
 		*f.source = config.Source{Name: f.path, Data: data}
 	}
 	if o.valuesFile == "" && c.sources.Values.Name == "" {
@@ -125,7 +129,7 @@ func (p *program) snapshot(ctx context.Context, o *options) (*inject.Snapshot, *
 	}
 	s, found := c.load(ctx)
 	for _, warning := range found.Warnings {
-		p.warn("configuration: %s", warning)
+		p.warn("%s", warning)
 	}
 	if err := found.Err(); err != nil {
 		return nil, nil, err

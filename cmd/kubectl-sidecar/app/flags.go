@@ -16,7 +16,7 @@ type options struct {
 
 	chart, releaseName, kubeVersion string
 	values, set, setString          []string
-	setFile, setJSON                []string
+	setJSON, setFile, setLiteral    []string
 
 	revision, nativeSidecars, platform, compliancePolicy string
 	given                                                *pflag.FlagSet
@@ -29,10 +29,11 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.valuesFile, "valuesFile", "", "`file` with what templates see as .Values (key values of the injector's ConfigMap)")
 	f.StringVar(&o.chart, "chart", "", "take the configuration from this chart, a `directory` or an archive, rendered as helm template would")
 	f.StringArrayVar(&o.values, "values", nil, "with --chart: values `file`, may be given several times (helm's own -f is the manifest here)")
-	f.StringArrayVar(&o.set, "set", nil, "with --chart: set a value, `key=value`, may be given several times")
+	f.StringArrayVar(&o.set, "set", nil, "with --chart: set a value, `key=value`, may be given several times, as all that set values")
 	f.StringArrayVar(&o.setString, "set-string", nil, "with --chart: set a value that is text, `key=value`")
-	f.StringArrayVar(&o.setFile, "set-file", nil, "with --chart: set a value to the text of a file, `key=file`, such as templates.sidecar=my-sidecar.yaml")
-	f.StringArrayVar(&o.setJSON, "set-json", nil, "with --chart: set a value that is JSON, `key=json`")
+	f.StringArrayVar(&o.setJSON, "set-json", nil, "with --chart: set a value in JSON, `key=value`")
+	f.StringArrayVar(&o.setFile, "set-file", nil, "with --chart: set a value that is a file's text, `key=path`, such as a template: templates.sidecar=my.yaml")
+	f.StringArrayVar(&o.setLiteral, "set-literal", nil, "with --chart: set a value that is text in which nothing is special, `key=value`")
 	f.StringVar(&o.releaseName, "release-name", "istio-sidecar-injector", "with --chart: the release's `name`")
 	f.StringVar(&o.kubeVersion, "kube-version", "v1.36.0", "with --chart: Kubernetes `version` to render for")
 	f.StringVar(&o.revision, "revision", "", "`name` of the injector's revision; in a cluster with several it picks one (default: what the configuration's place says, else default)")
@@ -51,7 +52,7 @@ func (o *options) validate() error {
 		errs = append(errs, fmt.Errorf(`invalid --platform %q: must be "openshift" or empty`, o.platform))
 	}
 	if o.chart == "" {
-		for _, name := range []string{"values", "set", "set-string", "set-file", "set-json", "release-name", "kube-version"} {
+		for _, name := range []string{"values", "set", "set-string", "set-json", "set-file", "set-literal", "release-name", "kube-version"} {
 			if o.given.Changed(name) {
 				errs = append(errs, fmt.Errorf("--%s is about a chart: give --chart as well", name))
 			}

@@ -20,11 +20,13 @@ func (p *program) validateCommand() *cobra.Command {
 		Short: "Check a configuration before it is used",
 		Long: `validate reads a configuration, compiles its templates and renders them for some
 sample pods, and for the pods of manifests that are given. It says every error
-with file, line and field and exits with 1, or says what it has read.
+once, with the file, line and column where you gave it, and exits with 1, or says
+what it has read. It judges as the injector does before a configuration is in force.
 
 With --dry-run=server the API server judges the injected sample pods, too, by dry
 runs that create nothing. That needs the right to create pods in the namespace.`,
-		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml`,
+		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml
+  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --set-file templates.sidecar=my.yaml --dry-run=server -n shop`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkDryRun(dryRun); err != nil {
