@@ -35,6 +35,8 @@ type mistake struct {
 	files map[string]string
 	// full and public are the messages.
 	full, public string
+	// chart is the path of the project's own chart.
+	chart string
 }
 
 func read(t *testing.T, path string) *mistake {
@@ -95,6 +97,7 @@ func TestMistakes(t *testing.T) {
 	exact := 0
 	for _, path := range paths {
 		m := read(t, path)
+		m.chart = filepath.Join(folder, "../../../charts/istio-sidecar-injector")
 		if t.Run(m.name, m.try) {
 			exact++
 		}
@@ -126,7 +129,7 @@ func (m *mistake) tryFiles(t *testing.T) {
 	}
 	same(t, "by files", validate(t, files, args...), full)
 	if len(m.files) == 1 && m.files["inject.yaml"] != "" && strings.TrimSpace(strings.TrimPrefix(m.files["inject.yaml"], "# nothing")) != "" {
-		same(t, "by the chart", validate(t, m.files, "--chart", chart(t), "--set-file", "injectConfig.content=inject.yaml"), full)
+		same(t, "by the chart", validate(t, m.files, "--chart", m.chart, "--set-file", "injectConfig.content=inject.yaml"), full)
 	}
 }
 
@@ -139,19 +142,19 @@ func (m *mistake) sources() config.Sources {
 // given, and as part of a file. The places differ by where it stands in the file.
 func (m *mistake) tryTemplate(t *testing.T) {
 	text := m.files["sidecar.yaml"]
-	full := validate(t, m.files, "--chart", chart(t), "--set-file", "templates.sidecar=sidecar.yaml")
-	inFile := "policy: enabled\ntemplates:\n  sidecar: |\n" + indented(text, "    ")
+	full := validate(t, m.files, "--chart", m.chart, "--set-file", "templates.sidecar=sidecar.yaml")
+	inFile := "policy: enabled\nfieldValidation: Strict\ntemplates:\n  sidecar: |\n" + indented(text, "    ")
 	said, public := load(t, config.Sources{Inject: config.Source{Name: "inject.yaml", Data: []byte(inFile)}})
-	m.check(t, full, moved(public, "inject.yaml", "sidecar.yaml", -3, -4))
-	same(t, "in a file", moved(said, "inject.yaml", "sidecar.yaml", -3, -4), full)
+	m.check(t, full, moved(public, "inject.yaml", "sidecar.yaml", -4, -4))
+	same(t, "in a file", moved(said, "inject.yaml", "sidecar.yaml", -4, -4), full)
 	production := "global: {}\ntemplates:\n  sidecar: |\n" + indented(text, "      ")
-	byValues := validate(t, map[string]string{"production.yaml": production}, "--chart", chart(t), "--values", "production.yaml")
+	byValues := validate(t, map[string]string{"production.yaml": production}, "--chart", m.chart, "--values", "production.yaml")
 	same(t, "by values", moved(byValues, "production.yaml", "sidecar.yaml", -3, -6), full)
 }
 
 // tryChart tries values of the chart.
 func (m *mistake) tryChart(t *testing.T) {
-	m.check(t, validate(t, m.files, "--chart", chart(t), "--values", "production.yaml"), "")
+	m.check(t, validate(t, m.files, "--chart", m.chart, "--values", "production.yaml"), "")
 }
 
 func indented(text, by string) string {
@@ -190,19 +193,6 @@ func validate(t *testing.T, files map[string]string, args ...string) string {
 	}
 	return regexp.MustCompile(`(?m)^kubectl-sidecar: `).ReplaceAllString(stderr.String(), "")
 }
-
-func chart(t *testing.T) string {
-	t.Helper()
-	return chartPath
-}
-
-var chartPath = func() string {
-	path, err := filepath.Abs("../../charts/istio-sidecar-injector")
-	if err != nil {
-		panic(err)
-	}
-	return path
-}()
 
 // check compares the messages with those of the file, and looks at the places that they
 // name.

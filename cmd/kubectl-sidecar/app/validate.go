@@ -27,7 +27,7 @@ With --dry-run=server the API server judges the injected sample pods, too, by dr
 runs that create nothing. That needs the right to create pods in the namespace.`,
 		Example: `  kubectl sidecar validate --chart ./charts/istio-sidecar-injector --values production.yaml -f app.yaml
   kubectl sidecar validate --chart ./charts/istio-sidecar-injector --set-file templates.sidecar=my.yaml --dry-run=server -n shop`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkDryRun(dryRun); err != nil {
 				return err
