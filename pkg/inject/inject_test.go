@@ -198,7 +198,7 @@ func TestCompileErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = inject.Compile(cfg, inject.Options{})
-	want := "config.yaml:6:5: template \"b\" at {{ if }}: missing value for if\nconfig.yaml:3:16: template \"sidecar\": function \"now\" not defined: templates have no clock, randomness, keys, network or environment, so that one pod gives the same result always"
+	want := "config.yaml:3:16: template \"sidecar\": function \"now\" not defined: templates have no clock, randomness, keys, network or environment, so that one pod gives the same result always\nconfig.yaml:6:5: template \"b\" at {{ if }}: missing value for if"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

@@ -30,7 +30,7 @@ func TestLoadSaysAllErrorsAtOnce(t *testing.T) {
 	if s != nil || len(found.Errors) != 4 {
 		t.Fatalf("snapshot %v, errors %q", s, found.Errors)
 	}
-	for i, want := range []string{"config.yaml:1:9: policy: ", "config.yaml:6:22: neverInjectSelector: ", `config.yaml:5:5: template "b" at {{ if }}: `, `config.yaml:3:16: template "sidecar": `} {
+	for i, want := range []string{"config.yaml:1:9: policy: ", "config.yaml:6:22: neverInjectSelector: ", `config.yaml:3:16: template "sidecar": `, `config.yaml:5:5: template "b" at {{ if }}: `} {
 		if !strings.HasPrefix(found.Errors[i].Error(), want) {
 			t.Errorf("error %d is %q, must begin with %q", i, found.Errors[i], want)
 		}
