@@ -140,7 +140,7 @@ func (s *site) mode(ctx context.Context, t *testing.T, m mode) {
 		next, err := s.state(ctx, s.good.mark, s.good.values.with(func(v values) { v.guard(m.guard) }))
 		next.hash = s.good.hash
 		if err == nil {
-			err = s.put(ctx, ways()[0], next)
+			err = s.put(ctx, ways()[helm3], next)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -149,7 +149,7 @@ func (s *site) mode(ctx context.Context, t *testing.T, m mode) {
 	for _, w := range ways() {
 		t.Run(w.name, func(t *testing.T) {
 			if !m.down {
-				s.goods(ctx, t, w)
+				s.goods(ctx, t, m, w)
 			}
 			firsts := 0
 			for i, mistake := range mistakes() {
@@ -187,7 +187,6 @@ func (s *site) base(ctx context.Context, w way, mark string) error {
 // for others. Every mistake is tried, with the guard and by kubectl edit; each way and
 // mode has some; what takes seconds, Helm and restarts, has the fewest.
 func inShort(m mode, w way, i, f int) (try, restart bool) {
-	const helm3, helm4, edit, apply = 0, 1, 2, 3
 	first := f >= 0
 	if m.down {
 		return first && f == 2*w.number, false
@@ -217,9 +216,9 @@ func (s *site) put(ctx context.Context, w way, next state) error {
 }
 
 // goods makes good changes: each must be let in and come into force.
-func (s *site) goods(ctx context.Context, t *testing.T, w way) {
+func (s *site) goods(ctx context.Context, t *testing.T, m mode, w way) {
 	for _, g := range goods() {
-		if !long() && !g.first && w.name != "kubectl edit" {
+		if !long() && !g.first && !(m.guard && w.number == edit) {
 			continue
 		}
 		s.sum.goods++

@@ -32,13 +32,13 @@ func stories() []story {
 // upgradeWithFunction: Helm writes ConfigMaps before it replaces servers, so those
 // of before the upgrade are asked about a template that they cannot parse.
 func upgradeWithFunction(ctx context.Context, s *site, t *testing.T) {
-	helm3 := ways()[0]
+	helm := ways()[helm3]
 	step := func(mark string, change func(values)) {
 		t.Helper()
 		next, err := s.state(ctx, mark, baseValues(mark).with(change))
 		s.marks.allow(false, s.good.mark, mark)
 		if err == nil {
-			err = helm3.write(ctx, s, next.change)
+			err = helm.write(ctx, s, next.change)
 		}
 		if err == nil {
 			err = s.rolledOut(ctx)
@@ -69,7 +69,7 @@ func upgradeWithFunction(ctx context.Context, s *site, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := helm3.write(ctx, s, refused.change); err == nil || !strings.Contains(err.Error(), "swapcase") {
+	if err := helm.write(ctx, s, refused.change); err == nil || !strings.Contains(err.Error(), "swapcase") {
 		t.Errorf("a template that the servers cannot parse, and that is for them, is answered with %v", err)
 	}
 	step("newer", needs("newer"))

@@ -26,6 +26,14 @@ type change struct {
 	objects *objects // nil: the chart does not render it
 }
 
+// The numbers of the ways.
+const (
+	helm3 = iota
+	helm4
+	edit
+	apply
+)
+
 // way is how somebody changes the configuration.
 type way struct {
 	number int
@@ -40,14 +48,14 @@ func ways() []way {
 	hasValues := func(_ *site, c change) bool { return c.values != nil }
 	hasObjects := func(_ *site, c change) bool { return c.objects != nil }
 	return []way{
-		{0, "helm upgrade, Helm 3", hasValues, func(ctx context.Context, s *site, c change) error {
+		{helm3, "helm upgrade, Helm 3", hasValues, func(ctx context.Context, s *site, c change) error {
 			return s.helmUpgrade(ctx, s.lab.Helm, c.values)
 		}},
-		{1, "helm upgrade, Helm 4", hasValues, func(ctx context.Context, s *site, c change) error {
+		{helm4, "helm upgrade, Helm 4", hasValues, func(ctx context.Context, s *site, c change) error {
 			return s.helmUpgrade(ctx, s.lab.Helm4, c.values, "--server-side=true", "--force-conflicts")
 		}},
-		{2, "kubectl edit", hasObjects, kubectlEdit},
-		{3, "server-side apply", canApply, serverSideApply},
+		{edit, "kubectl edit", hasObjects, kubectlEdit},
+		{apply, "server-side apply", canApply, serverSideApply},
 	}
 }
 
