@@ -52,6 +52,9 @@ func errorsSection(t *testing.T) string {
 		if status != 1 {
 			t.Errorf("%s: exit status %d, want 1: %s", m.title, status, said.String())
 		}
+		if !strings.Contains(said.String(), "my-sidecar.yaml:") || strings.Contains(said.String(), ":config:") {
+			t.Errorf("%s: it is not said where in the author's own file: %s", m.title, said.String())
+		}
 		fmt.Fprintf(&out, "**%s.** %s\n\n", m.title, m.advice)
 		out.WriteString(block("yaml", m.template))
 		out.WriteString(block("", strings.ReplaceAll(said.String(), "kubectl-sidecar: ", "")))
