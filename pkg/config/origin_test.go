@@ -17,8 +17,10 @@ func styled(t *testing.T, text string, style yaml.Style) []byte {
 	scalar := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: style}
 	inner := &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "sidecar"}, scalar}}
 	file, err := yaml.Marshal(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{
-		{Kind: yaml.ScalarNode, Value: "first", HeadComment: "a comment"}, {Kind: yaml.ScalarNode, Value: "é"},
-		{Kind: yaml.ScalarNode, Value: "templates"}, inner,
+		{Kind: yaml.ScalarNode, Value: "first", HeadComment: "a comment"},
+		{Kind: yaml.ScalarNode, Value: "é"},
+		{Kind: yaml.ScalarNode, Value: "templates"},
+		inner,
 	}})
 	if err != nil {
 		t.Fatal(err)
