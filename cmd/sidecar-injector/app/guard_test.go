@@ -213,8 +213,10 @@ func TestGuardLeavesOtherVersionsAlone(t *testing.T) {
 	own := start(t, s, "--kubeconfig="+c.kubeconfig, "--nativeSidecars=off", "--injectorImage=example.com/injector:2",
 		"--injectConfigMap="+c.namespace+"/inject", "--meshConfigMap="+c.namespace+"/mesh")
 	c.guarded(own, s.ca.pem, "inject", "mesh")
+	attempt := 0 // what is stored already is let in as it is
 	eventually(t, "refused by its own servers", func() bool {
-		err := c.write("update", "inject", injectionOf(next+"# changed\n"), map[string]string{guard.StampAnnotation: "example.com/injector:2"})
+		attempt++
+		err := c.write("update", "inject", injectionOf(fmt.Sprintf("%s# %d\n", next, attempt)), map[string]string{guard.StampAnnotation: "example.com/injector:2"})
 		return apierrors.IsInvalid(err) && strings.Contains(err.Error(), "functionOfTheNextVersion")
 	})
 	if got := i.mark(); got != "one" {
@@ -247,20 +249,19 @@ func TestGuardIsNeverInTheWay(t *testing.T) {
 	must(t, c.write("update", "inject", injectionOf(strings.ReplaceAll(goodConfig, "enabled", "sometimes")), nil))
 	must(t, c.write("update", "mesh", meshOf("trustDomain: [1]"), nil))
 
-	// A server whose mounts are good and whose ConfigMaps are not.
+	// A server whose ConfigMaps are no good, whatever its mounts are: it may have nothing
+	// in force and not be ready.
 	s := newSite(t)
 	next := start(t, s, "--kubeconfig="+c.kubeconfig, "--nativeSidecars=off",
 		"--injectConfigMap="+c.namespace+"/inject", "--meshConfigMap="+c.namespace+"/mesh")
-	next.waitReady()
 	c.guarded(next, s.ca.pem, "inject", "mesh")
-	eventually(t, "asked", func() bool {
-		return apierrors.IsInvalid(c.write("update", "inject", injectionOf("{"), nil))
-	})
+	c.inForce("inject")
 	_, err := c.client.CoreV1().ConfigMaps(c.namespace).Patch(t.Context(), "inject", types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`), metav1.PatchOptions{})
 	must(t, err)
 	// Each is mended though the other is still bad, in either order.
 	must(t, c.write("update", "mesh", meshOf(goodMesh), nil))
 	must(t, c.write("update", "inject", injectionOf(strings.ReplaceAll(goodConfig, `{{ .Values.mark }}`, "mended")), nil))
+	next.waitReady()
 	eventually(t, "the mended pair in force", func() bool { return next.mark() == "mended" })
 	for _, name := range []string{"inject", "mesh"} {
 		must(t, c.client.CoreV1().ConfigMaps(c.namespace).Delete(t.Context(), name, metav1.DeleteOptions{}))
