@@ -29,9 +29,6 @@ type Problem struct {
 	Names bool
 }
 
-// Find returns the first thing that is wrong with a text; nil when it is YAML.
-func Find(text []byte) *Problem { return Parse(text, new(yaml.Node)) }
-
 // Parse parses a text, and returns the first thing that is wrong with it; nil when
 // nothing is.
 func Parse(text []byte, into *yaml.Node) *Problem {

@@ -5,11 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/sidecar-injector/istio-sidecar-injector/internal/yamlerror"
 )
 
 // Each mistake is found where it is, not where the list or mapping begins in which it is.
-func TestFind(t *testing.T) {
+func TestParse(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"a second colon":          {"a: 1\nb:\n  c: d: e\n", "3:7: mapping values are not allowed in this context: a value that holds"},
 		"a tab":                   {"a:\n\tb: c\n", "2:1: found character that cannot start any token"},
@@ -27,7 +29,7 @@ func TestFind(t *testing.T) {
 		"a template not rendered": {"a: 1\nb: {{ .x }}\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := yamlerror.Find([]byte(tc.text))
+			p := find([]byte(tc.text))
 			if p == nil {
 				if tc.want != "" {
 					t.Error("nothing found")
@@ -45,12 +47,12 @@ func TestFind(t *testing.T) {
 }
 
 // In a text too large for the search the parser's own line is told.
-func TestFindInLargeTexts(t *testing.T) {
+func TestParseLargeTexts(t *testing.T) {
 	text := strings.Repeat("# comment\n", 20_000) + "a: b: c\n"
-	if p := yamlerror.Find([]byte(text)); p == nil || p.Line != 20_001 || p.Column != 0 {
+	if p := find([]byte(text)); p == nil || p.Line != 20_001 || p.Column != 0 {
 		t.Errorf("found %+v", p)
 	}
-	if p := yamlerror.Find([]byte("a: b\n")); p != nil {
+	if p := find([]byte("a: b\n")); p != nil {
 		t.Errorf("found %+v in what is YAML", p)
 	}
 }
@@ -78,12 +80,12 @@ func TestExcerpt(t *testing.T) {
 }
 
 // Whatever the text is, the place is in it.
-func FuzzFind(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, text := range []string{"a: b: c", "\t", "\"", "[", "é: [\n\r\n x", "- a\nb", "*a", "%", "\xff", "a:\u2028 b: c"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p := yamlerror.Find([]byte(text))
+		p := find([]byte(text))
 		if p == nil {
 			return
 		}
@@ -93,3 +95,5 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+func find(text []byte) *yamlerror.Problem { return yamlerror.Parse(text, new(yaml.Node)) }
