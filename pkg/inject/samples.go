@@ -98,15 +98,19 @@ func servedSample() *corev1.Pod {
 	return pod
 }
 
+// sampleVolume is a name that no template mounts by accident: a mount of a volume that
+// the template lacks must fail on every sample.
+const sampleVolume = "volume-of-the-sample"
+
 // workloadSample has what pods with state have: volumes, init containers, a service
 // account, a security context.
 func workloadSample() *corev1.Pod {
-	mount := []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}
+	mount := []corev1.VolumeMount{{Name: sampleVolume, MountPath: "/" + sampleVolume}}
 	pod := newSample("workload",
 		corev1.Container{Name: "app", Image: "app", VolumeMounts: mount},
 		corev1.Container{Name: "helper", Image: "helper", Ports: []corev1.ContainerPort{{ContainerPort: 7070}}})
 	pod.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "setup", VolumeMounts: mount}}
-	pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	pod.Spec.Volumes = []corev1.Volume{{Name: sampleVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	pod.Spec.ServiceAccountName = "example"
 	user := int64(1000)
 	pod.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: &user, FSGroup: &user}
