@@ -120,6 +120,19 @@ func (c *call) becomeGiant(amount int64) error {
 	return nil
 }
 
+// drainTime is how long the rest of a body that is cut is waited for before the answer.
+// net/http takes in up to 256 KiB of a rest, and closes the connection at once where it
+// cannot: the caller, which still sends, would see a reset and no answer. For larger
+// rests it waits for as long by itself.
+const drainTime = 500 * time.Millisecond
+
+// turnAway lets the caller send the rest of its body, so that it hears why that is not
+// read. What the call holds is given back meanwhile.
+func (c *call) turnAway() {
+	c.stage.Store(stageWaiting) // there is nothing to interrupt any more
+	_ = c.control.SetReadDeadline(time.Now().Add(drainTime))
+}
+
 // bodyError says why a body could not be read.
 func (c *call) bodyError(err error) error {
 	var large *http.MaxBytesError

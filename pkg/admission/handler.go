@@ -179,6 +179,7 @@ func (h *handler) serve(c *call, w http.ResponseWriter, r *http.Request, buf *by
 		return Event{}, err
 	}
 	if err := c.readBody(w, r, buf); err != nil {
+		c.turnAway()
 		return Event{}, err
 	}
 	if err := c.enter(); err != nil {

@@ -168,6 +168,33 @@ func TestUnfinishedBodies(t *testing.T) {
 	eventually(t, "its place is free", func() bool { return l.room.reading.Used() == 7 })
 }
 
+// A caller that has to yield while it sends the end of a large body hears why, and its
+// connection is not reset under it.
+func TestYieldingCallersHearWhy(t *testing.T) {
+	const all, rest = 1 << 20, 200 << 10 // net/http takes in up to 256 KiB of a rest
+	l := serveLive(t, Config{Parallel: 2, Limits: Limits{Reading: 8}}, let)
+	for range 10 {
+		first := l.begin("127.0.0.2", "", all, strings.Repeat("x", all-rest))
+		eventually(t, "it has come so far", func() bool { return l.room.giants.Used() >= all })
+		others := make([]net.Conn, 7)
+		for i := range others {
+			others[i] = l.begin("127.0.0.2", "", 1000, "half")
+		}
+		eventually(t, "all are being read", func() bool { return l.room.reading.Used() == 8 })
+		mustAnswer(t, l.call("127.0.0.3", "", reviewOf(0)), http.StatusOK, `"allowed":true`)
+		for range rest >> 10 {
+			if _, err := io.WriteString(first, strings.Repeat("x", 1<<10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustAnswer(t, first, http.StatusTooManyRequests, "8 requests are being read already")
+		for _, c := range others {
+			c.Close()
+		}
+		eventually(t, "all places are free", func() bool { return l.room.reading.Used() == 0 })
+	}
+}
+
 // One peer has all bytes there are.
 func TestBytesOfBodies(t *testing.T) {
 	l := serveLive(t, Config{Parallel: 2, Limits: Limits{Bytes: 2 << 20}}, let)
