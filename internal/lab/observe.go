@@ -25,34 +25,6 @@ func (l *Lab) RolledOut(ctx context.Context, namespace, name string) error {
 	})
 }
 
-// LogLine waits until every running pod of the selector has logged a line that
-// holds text at warning level or above.
-func (l *Lab) LogLine(ctx context.Context, namespace, selector, text string) error {
-	what := fmt.Sprintf("a warning with %q in the logs of %s", text, selector)
-	return poll(ctx, what, func(ctx context.Context) (bool, error) {
-		pods, err := l.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-		if err != nil || len(pods.Items) == 0 {
-			return false, err
-		}
-		for _, pod := range pods.Items {
-			log, err := l.Client.CoreV1().Pods(namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
-			if err != nil || !hasWarning(string(log), text) {
-				return false, err
-			}
-		}
-		return true, nil
-	})
-}
-
-func hasWarning(log, text string) bool {
-	for line := range strings.Lines(log) {
-		if strings.Contains(line, text) && (strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR")) {
-			return true
-		}
-	}
-	return false
-}
-
 // owned lists the kinds the chart can create.
 var owned = []schema.GroupVersionResource{
 	{Version: "v1", Resource: "configmaps"},
