@@ -3,13 +3,11 @@ package lab
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
-	corev1 "k8s.io/api/core/v1"
 )
 
 // RolledOut waits until every replica of the deployment is of its newest pod
