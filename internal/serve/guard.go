@@ -41,16 +41,10 @@ func configurationGuard(o Options, api *kube.Clients, configuration *source.Sour
 // nothing of what is in it.
 func guardObserver(m *metrics.Metrics, log *slog.Logger) func(admission.Event) {
 	return func(ev admission.Event) {
-		level := slog.LevelInfo
-		switch {
-		case ev.Limit != "":
+		if ev.Limit != "" {
 			return // who is turned away is logged at a bounded rate
-		case ev.Stack != nil:
-			m.Panicked()
-			level = slog.LevelError
-		case ev.HTTPStatus != http.StatusOK, ev.Decision == guard.Refused, ev.Decision == guard.NotJudged:
-			level = slog.LevelWarn
 		}
+		level := levelOf(ev, m, ev.Decision == guard.Refused || ev.Decision == guard.NotJudged)
 		attrs := []slog.Attr{slog.Int("status", ev.HTTPStatus)}
 		if ev.HTTPStatus == http.StatusOK {
 			m.ConfigurationReviewed(string(ev.Decision))

@@ -17,21 +17,27 @@ import (
 func observer(m *metrics.Metrics, log *slog.Logger) func(admission.Event) {
 	return func(ev admission.Event) {
 		m.Request(string(ev.Decision), result(ev), ev.Duration)
-		level := slog.LevelInfo
-		switch {
-		case ev.Limit != "":
+		if ev.Limit != "" {
 			return // who is turned away is logged at a bounded rate
-		case ev.Stack != nil:
-			m.Panicked()
-			level = slog.LevelError
-		case ev.HTTPStatus != http.StatusOK, ev.Outcome == decide.Refuse:
-			level = slog.LevelWarn
 		}
+		level := levelOf(ev, m, ev.Outcome == decide.Refuse)
 		ctx := context.Background()
 		if log.Enabled(ctx, level) {
 			log.LogAttrs(ctx, level, "injection", attributes(ev)...)
 		}
 	}
+}
+
+// levelOf is the level at which a call is logged, and counts a panic.
+func levelOf(ev admission.Event, m *metrics.Metrics, notable bool) slog.Level {
+	switch {
+	case ev.Stack != nil:
+		m.Panicked()
+		return slog.LevelError
+	case ev.HTTPStatus != http.StatusOK, notable:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // defectObserver counts the defects of evaluating templates in part, and logs the
